@@ -1,0 +1,53 @@
+"""Global neural architecture search as an Optuna plugin: the whole network, macro then micro.
+
+`search` runs a whole search on images. The samplers, the spaces and the linked studies work in
+any Optuna project without it. Importing this package loads neither torch nor plotly.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._core.architecture import Architecture
+from ._core.macro import MacroSpace
+from ._core.micro import MicroSpace
+from .errors import EgnasError
+
+if TYPE_CHECKING:
+    from ._linked import LinkedStudies, create_linked_studies, load_linked_studies
+    from ._search import search
+    from .samplers import MacroSampler, MicroSampler
+
+__all__ = [
+    "Architecture",
+    "EgnasError",
+    "LinkedStudies",
+    "MacroSampler",
+    "MacroSpace",
+    "MicroSampler",
+    "MicroSpace",
+    "create_linked_studies",
+    "load_linked_studies",
+    "search",
+]
+
+_DOORS = {
+    "LinkedStudies": "._linked",
+    "MacroSampler": ".samplers",
+    "MicroSampler": ".samplers",
+    "create_linked_studies": "._linked",
+    "load_linked_studies": "._linked",
+    "search": "._search",
+}
+"""Names that are loaded when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_DOORS[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,57 @@
+"""Parameters and multiply-accumulates of a network in closed form, so that limits need no torch.
+
+Both equal what torch counts (tests compare random architectures). Multiply-accumulates are those
+of convolutions and of the linear layer, for one image; normalisation and pooling are left out, as
+is the custom of the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from .architecture import Architecture
+from .operations import operation
+
+Shape = tuple[int, int, int]
+"""Channels, height and width of one input image."""
+
+
+@lru_cache(maxsize=65536)
+def count_params(architecture: Architecture, input_shape: Shape, classes: int) -> int:
+    """Trainable parameters of the network, batch norm and head included."""
+    stem = 2 * architecture.width
+    layers = architecture.layers()
+    total = input_shape[0] * stem * 9 + 2 * stem
+    for layer in layers:
+        weights = operation(layer.op).weights(layer.inputs, layer.outputs, layer.kernel)
+        total += weights + 2 * layer.outputs
+    return total + (layers[-1].outputs + 1) * classes
+
+
+@lru_cache(maxsize=65536)
+def count_macs(architecture: Architecture, input_shape: Shape, classes: int) -> int:
+    """Multiply-accumulates of one forward pass over one image of `input_shape`."""
+    channels, height, width = input_shape
+    layers = architecture.layers()
+    total = height * width * channels * 2 * architecture.width * 9
+    for layer in layers:
+        height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
+        weights = operation(layer.op).weights(layer.inputs, layer.outputs, layer.kernel)
+        total += weights * height * width
+    return total + layers[-1].outputs * classes
+
+
+def widest(
+    build: Callable[[int], Architecture],
+    fits: Callable[[Architecture], bool],
+    *,
+    at_most: int,
+    at_least: int = 1,
+) -> Architecture | None:
+    """The widest `build(width)` that fits, walking down from `at_most`; None if none does."""
+    for width in range(at_most, at_least - 1, -1):
+        architecture = build(width)
+        if fits(architecture):
+            return architecture
+    return None

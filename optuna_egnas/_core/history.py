@@ -1,0 +1,122 @@
+"""What was asked, what came back, and how several trials of one candidate read as one outcome.
+
+A candidate is (architecture, epochs, replicate). A history maps candidates to outcomes; all
+decisions of a search are computed from it, each time anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .architecture import Architecture
+
+MAX_ERRORS = 2
+"""So many failures of one candidate, each with an error, count as refused."""
+MAX_LOSSES = 3
+"""So many workers lost with one candidate count as refused: it kills its worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One training: what is trained, for how many epochs, and which repetition of it.
+
+    `epochs` is None for a finished trial that does not say how long it was trained; it then
+    stands for any budget.
+    """
+
+    architecture: Architecture
+    epochs: int | None
+    replicate: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Trained to the end. `score`: larger is better; `train_accuracy`: fraction, if known."""
+
+    score: float
+    train_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Stopped by a pruner as hopeless: refused."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Failed by itself. `final`: trying again cannot help (a NaN loss: same seed, same NaN)."""
+
+    reason: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """In the hands of a live worker, or about to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The worker died or dropped it: as if it never ran, unless that happens every time."""
+
+
+Outcome = Trained | Stopped | Failed | Running
+Event = Outcome | Lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One trial as it reads: `finished` is its end (seconds since the epoch), if it has ended."""
+
+    number: int
+    candidate: Candidate
+    event: Event
+    finished: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One outcome per candidate."""
+
+    outcomes: Mapping[Candidate, Outcome] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, observations: Iterable[Observation]) -> History:
+        """Read the trials of a study; their order does not matter."""
+        events: dict[Candidate, list[Event]] = {}
+        for seen in sorted(observations, key=lambda seen: (seen.finished, seen.number)):
+            events.setdefault(seen.candidate, []).append(seen.event)
+        outcomes = {candidate: _one_outcome(listed) for candidate, listed in events.items()}
+        return cls({key: outcome for key, outcome in outcomes.items() if outcome is not None})
+
+    def with_outcome(self, candidate: Candidate, outcome: Outcome) -> History:
+        """The same history with one more outcome."""
+        return History({**self.outcomes, candidate: outcome})
+
+    def outcome(self, candidate: Candidate) -> Outcome | None:
+        """What is known of a candidate; None if it was never asked, or was lost."""
+        exact = self.outcomes.get(candidate)
+        if exact is not None:
+            return exact
+        unsaid = Candidate(
+            architecture=candidate.architecture, epochs=None, replicate=candidate.replicate
+        )
+        return self.outcomes.get(unsaid)
+
+
+def _one_outcome(events: list[Event]) -> Outcome | None:
+    """The first decisive event in order of arrival; else what the others add up to."""
+    for event in events:
+        if isinstance(event, (Trained, Stopped)) or (isinstance(event, Failed) and event.final):
+            return event
+    kinds = Counter(type(event) for event in events)
+    errors = [event for event in events if isinstance(event, Failed)]
+    if len(errors) >= MAX_ERRORS:
+        return errors[-1]
+    if kinds[Lost] >= MAX_LOSSES:
+        return Failed(reason=f"its worker was lost {kinds[Lost]} times", final=True)
+    return Running() if kinds[Running] else None

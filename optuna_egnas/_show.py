@@ -1,0 +1,191 @@
+"""What the command line shows of a search: the result, the walk, and the progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from ._core.words import name_candidate, verdict_words
+from ._link import linked_studies
+from ._storage import open_storage, parse_url, shown, storage_errors
+from .errors import SearchError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from ._linked import LinkedStudies, Result
+    from .evaluation._objective import Progress as Event
+    from .replay import Replay
+
+out = Console(highlight=False)
+if not out.is_terminal:
+    # A pipe has no width of its own; the walk's table reads best on lines of this length.
+    out = Console(highlight=False, width=120)
+
+
+def storage_trouble(storage: str | None) -> AbstractContextManager[None]:
+    """Turn what a database says in the middle of the work into one line."""
+    return nullcontext() if storage is None else storage_errors(parse_url(storage))
+
+
+def only_name(storage: str) -> str:
+    """The name of the one search in a storage."""
+    names = sorted({link.name for _, link in linked_studies(open_storage(storage, create=False))})
+    if len(names) == 1:
+        return names[0]
+    there = f"there are {', '.join(names)}" if names else "it holds none"
+    raise SearchError(f"Name the search to show in {shown(storage)}: {there}.")
+
+
+def print_result(studies: LinkedStudies, storage: str) -> None:
+    """The network found, where it is stored, and what to type next."""
+    result = studies.result()
+    table = Table(title=_title(result), show_header=False, title_justify="left")
+    for row in _rows(result):
+        table.add_row(*row)
+    table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
+    table.add_row("storage", shown(storage))
+    out.print(table)
+    out.print("Next:")
+    out.print(f"  egnas show {result.name} --storage {shown(storage)}", soft_wrap=True)
+    out.print(f"  optuna-dashboard {shown(storage)}", soft_wrap=True)
+
+
+def print_walk(studies: LinkedStudies) -> None:
+    """The walk of both studies, step by step, each with its verdict in words."""
+    table = Table(title="The walk", title_justify="left")
+    for column, justify in _COLUMNS:
+        table.add_column(column, justify="right" if justify else "left", no_wrap=justify)
+    count = 0
+    for role in ("macro", "micro"):
+        walk, reader = studies.walk(role), studies.reader(role)
+        if walk is None or reader is None:
+            continue
+        for step in walk.steps:
+            count += 1
+            candidate = step.proposal.candidate
+            table.add_row(
+                str(count),
+                step.proposal.phase,
+                name_candidate(step.proposal),
+                f"{reader.space.params(candidate.architecture):,}",
+                str(candidate.epochs),
+                "" if step.score is None else f"{100 * step.score:.2f} %",
+                verdict_words(step),
+            )
+    out.print(table)
+
+
+def print_replay(replayed: Replay) -> None:
+    """Whether a replay agreed, and where it did not."""
+    verdict = "the walk and the result are the recorded ones" if replayed.match else "differs"
+    out.print(f"{replayed.candidates} candidates, {replayed.epochs} epochs: {verdict}.")
+    if replayed.final is not None:
+        depth, width = replayed.final["depth"], replayed.final["width"]
+        params = replayed.final["params"]
+        out.print(f"Final: depth {depth}, width {width}, {params:,} parameters.")
+    if replayed.first_difference is not None:
+        difference = replayed.first_difference
+        out.print(f"First difference at candidate {difference['index']} (from 0):")
+        out.print(f"  expected {difference['expected']}", soft_wrap=True)
+        out.print(f"  proposed {difference['proposed']}", soft_wrap=True)
+
+
+class Display:
+    """Live progress on stderr: a bar for the running candidate, a line for each ended one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("epochs  best {task.fields[score]}  {task.fields[times]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=1, score="", times="")
+        self._studies: LinkedStudies | None = None
+        self._started = time.monotonic()
+        self._times = ""
+
+    @contextmanager
+    def following(self, studies: LinkedStudies) -> Iterator[None]:
+        """Show the progress of a search while it runs."""
+        self._studies = studies
+        with self._bar:
+            yield
+
+    def __call__(self, event: Event) -> None:
+        """Take in what happened."""
+        self._bar.update(
+            self._task,
+            description=f"{event.phase}: {event.candidate}",
+            total=event.epochs,
+            completed=event.epoch,
+            score=f"{100 * event.score:.2f} %",
+            times=self._times,
+        )
+        if event.verdict is None:
+            return
+        self._times = self._spent_and_left()
+        self._console.print(
+            f"{event.phase:8} {event.candidate:30} {event.epochs:4} epochs "
+            f"{100 * event.score:6.2f} %  {event.verdict}  [{self._times}]",
+            markup=False,
+        )
+
+    def _spent_and_left(self) -> str:
+        spent = f"{_clock(time.monotonic() - self._started)} spent"
+        left = self._studies.seconds_left() if self._studies else None
+        return spent if left is None else f"{spent}, about {_clock(left)} left"
+
+
+_COLUMNS = (
+    ("#", True),
+    ("phase", False),
+    ("candidate", False),
+    ("parameters", True),
+    ("epochs", True),
+    ("score", True),
+    ("verdict", False),
+)
+
+
+def _title(result: Result) -> str:
+    if result.architecture is None:
+        return f"{result.name}: nothing trained yet"
+    return f"{result.name}: {'the network found' if result.finished else 'the best so far'}"
+
+
+def _rows(result: Result) -> list[tuple[str, str]]:
+    rows = [("candidates", f"{result.candidates}, {result.epochs} epochs")]
+    if result.architecture is not None:
+        accuracy = "" if result.valid_accuracy is None else f"{100 * result.valid_accuracy:.2f} %"
+        rows = [
+            ("depth, width", f"{result.architecture.depth}, {result.architecture.width}"),
+            ("operations", " ".join(result.architecture.ops)),
+            ("kernel sizes", " ".join(str(size) for size in result.architecture.kernels)),
+            ("parameters", f"{result.params:,}"),
+            ("multiply-accumulates", f"{result.macs:,} per image"),
+            ("validation accuracy", accuracy),
+            *rows,
+        ]
+    return [*rows, ("training time", _clock(result.seconds))]
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as a person says them: 45 s, 3:05 min, 2:10 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

@@ -1,0 +1,194 @@
+"""Trials of a study -> a history: states, the sign of the direction, parameters.
+
+How a trial reads:
+COMPLETE   trained; the score is the value, negated where the study minimises.
+PRUNED     stopped as hopeless (refused), unless its attribute `stopped_by` is `premise`
+           (look-ahead work whose premise failed) or `limit` (time or epochs ran out): then it
+           says nothing.
+FAIL       failed by itself where it has an attribute `error`; without one its worker was lost,
+           unless it has `dropped` (stopped by its user): then it says nothing.
+RUNNING    in flight while its worker may live, else lost.
+WAITING    a claim.
+A trial that used none of the sampler's parameters says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from ._claims import all_trials, claimed, is_alive
+from ._core.encoding import Names, decode, encode, ranges
+from ._core.history import (
+    Candidate,
+    Event,
+    Failed,
+    History,
+    Lost,
+    Observation,
+    Running,
+    Stopped,
+    Trained,
+)
+from ._core.macro import MacroSpace
+from ._core.micro import MicroSpace
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+FIXED = "fixed_params"
+"""Where Optuna keeps the parameters of an enqueued trial."""
+NO_VERDICT = ("premise", "limit")
+
+
+def distributions(
+    space: MacroSpace | MicroSpace, names: Names, *, linked: bool
+) -> dict[str, BaseDistribution]:
+    """The parameters of a space as Optuna's distributions."""
+    return {
+        name: IntDistribution(values[0], values[-1])
+        if isinstance(values, range)
+        else CategoricalDistribution(values)
+        for name, values in ranges(space, names, linked=linked).items()
+    }
+
+
+def suggest(trial: Trial, space: MacroSpace | MicroSpace, names: Names) -> Candidate:
+    """Take all parameters of a linked study's trial, and read the candidate that they spell."""
+    for name, distribution in distributions(space, names, linked=True).items():
+        if isinstance(distribution, IntDistribution):
+            trial.suggest_int(name, distribution.low, distribution.high)
+        elif isinstance(distribution, CategoricalDistribution):
+            trial.suggest_categorical(name, distribution.choices)
+    candidate = decode(trial.params, space, names)
+    assert candidate is not None
+    return candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one trial says: an observation, or that its claim came back as something else.
+
+    `diverted` is a candidate that was handed out in vain: a parameter is fixed by others, or the
+    objective's range does not hold the value that was proposed.
+    """
+
+    observation: Observation | None = None
+    diverted: Candidate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Reads the trials of one study as a history.
+
+    `memo` holds what finished trials said, by their number, since they no longer change;
+    dropping it changes nothing.
+    """
+
+    space: MacroSpace | MicroSpace
+    names: Names
+    sign: float
+    owned: frozenset[str]
+    memo: dict[int, Reading] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, study: Study, space: MacroSpace | MicroSpace, names: Names) -> Reader:
+        """A reader for a single-objective study.
+
+        A target accuracy says nothing where the study minimises: it is left out.
+        """
+        sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
+        if sign < 0 and isinstance(space, MacroSpace):
+            space = replace(space, target_accuracy=None)
+        owned = frozenset(ranges(space, names, linked=True))
+        return cls(space=space, names=names, sign=sign, owned=owned)
+
+    def history(self, study: Study) -> History:
+        """The study's history, as it stands."""
+        readings = self.readings(all_trials(study))
+        return History.of(seen.observation for seen in readings if seen.observation)
+
+    def diverted(self, study: Study) -> set[Candidate]:
+        """The candidates that were handed out in vain."""
+        return {seen.diverted for seen in self.readings(all_trials(study)) if seen.diverted}
+
+    def readings(self, trials: Iterable[FrozenTrial]) -> list[Reading]:
+        """What each trial says."""
+        return [self._recall(trial) for trial in trials]
+
+    def candidate(self, trial: FrozenTrial) -> Candidate | None:
+        """What a trial trains, by its claim or by its parameters; None if it is not ours."""
+        candidate = claimed(trial)
+        if candidate is not None and self._agrees(trial, candidate):
+            return candidate
+        fixed = trial.system_attrs.get(FIXED, {})
+        return decode({**fixed, **trial.params}, self.space, self.names)
+
+    def _recall(self, trial: FrozenTrial) -> Reading:
+        if not trial.state.is_finished():
+            return self._read(trial)
+        if trial.number not in self.memo:
+            self.memo[trial.number] = self._read(trial)
+        return self.memo[trial.number]
+
+    def _read(self, trial: FrozenTrial) -> Reading:
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not self._uses_ours(trial):
+            return Reading()
+        candidate, event = self.candidate(trial), _event(trial, self.sign)
+        claim = claimed(trial)
+        diverted = claim if claim and not self._agrees(trial, claim) else None
+        if candidate is None or event is None:
+            return Reading(diverted=diverted)
+        observation = Observation(
+            number=trial.number, candidate=candidate, event=event, finished=_finished(trial)
+        )
+        return Reading(observation=observation, diverted=diverted)
+
+    def _uses_ours(self, trial: FrozenTrial) -> bool:
+        return not self.owned.isdisjoint(trial.params)
+
+    def _agrees(self, trial: FrozenTrial, candidate: Candidate) -> bool:
+        asked = encode(candidate, self.space, self.names, linked=True)
+        return all(asked.get(name, value) == value for name, value in trial.params.items())
+
+
+def _finished(trial: FrozenTrial) -> float:
+    """When a trial ended, in seconds since the epoch; infinity if it has not."""
+    if trial.datetime_complete is None:
+        return float("inf")
+    return trial.datetime_complete.timestamp()
+
+
+def _event(trial: FrozenTrial, sign: float) -> Event | None:
+    if trial.state is TrialState.COMPLETE:
+        assert trial.value is not None
+        train_accuracy = trial.user_attrs.get("train_accuracy")
+        return Trained(score=sign * trial.value, train_accuracy=train_accuracy)
+    if trial.state is TrialState.PRUNED:
+        return _stopped(trial)
+    if trial.state is TrialState.FAIL:
+        return _failed(trial)
+    if trial.state is TrialState.RUNNING and not is_alive(trial):
+        return Lost()
+    return Running()
+
+
+def _stopped(trial: FrozenTrial) -> Event | None:
+    if trial.user_attrs.get("stopped_by") in NO_VERDICT:
+        return None
+    return Stopped(reason=str(trial.user_attrs.get("stopped", "stopped by the pruner")))
+
+
+def _failed(trial: FrozenTrial) -> Event | None:
+    if "dropped" in trial.user_attrs:
+        return None
+    error = trial.user_attrs.get("error")
+    if error is None:
+        return Lost()
+    return Failed(reason=str(error), final=bool(trial.user_attrs.get("error_is_final", False)))

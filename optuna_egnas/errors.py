@@ -1,0 +1,40 @@
+"""The errors that a user of this package can meet.
+
+    EgnasError
+    ├── InvalidSpace (ValueError)   a space, an architecture or an option is out of its bounds
+    ├── DataError                   a data set is missing, damaged or unsuitable
+    ├── SearchError                 a storage or a search in it cannot be used as asked
+    ├── TraceError                  a recorded search cannot be read
+    ├── SearchDone                  the walk has ended: there is nothing left to ask for
+    └── NothingToTrain              all that is left to do is in the hands of other workers
+
+Each message is one line that names the bound, then the value.
+"""
+
+
+class EgnasError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InvalidSpace(EgnasError, ValueError):
+    """A space, an architecture or an option is out of its bounds."""
+
+
+class DataError(EgnasError):
+    """A data set is missing, damaged or unsuitable."""
+
+
+class SearchError(EgnasError):
+    """A storage, or a search in it, cannot be used as asked."""
+
+
+class TraceError(EgnasError):
+    """A recorded search cannot be read."""
+
+
+class SearchDone(EgnasError):
+    """The walk has ended: there is nothing left to ask for."""
+
+
+class NothingToTrain(EgnasError):
+    """All that is left to do is in the hands of other workers: ask again later."""

@@ -1,0 +1,45 @@
+"""The macro sampler: depth, then width."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._core.encoding import Names
+from .._core.macro import MacroSpace
+from ._walk import WalkSampler
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+
+class MacroSampler(WalkSampler):
+    """Searches depth, then width, by the rules of EGNAS (arXiv 2502.03553).
+
+    Works in any single-objective study, alone or beside others: parameters that are not its own
+    go to `independent_sampler`. The objective suggests the two parameters with `suggest_int` and
+    ranges that hold those of the space. When the walk has ended, `optimize` stops by itself.
+
+    The study's result is the walk's, which need not be `study.best_trial`: a trial within the
+    noise, or one that was trained ahead, may beat the incumbent.
+
+    Args:
+        space: what to search; default: the published space. In a linked study, the study's own.
+        depth, width: names of the two integer parameters.
+        independent_sampler: for all other parameters; default: Optuna's `TPESampler`.
+
+    Raises:
+        ValueError: from its hooks, in a study with several objectives.
+    """
+
+    default_space = MacroSpace()
+    role = "macro"
+
+    def __init__(
+        self,
+        space: MacroSpace | None = None,
+        *,
+        depth: str = "depth",
+        width: str = "width",
+        independent_sampler: BaseSampler | None = None,
+    ) -> None:
+        super().__init__(space, Names(depth=depth, width=width), independent_sampler)

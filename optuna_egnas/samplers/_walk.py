@@ -1,0 +1,208 @@
+"""What the samplers have in common: read the trials, ask the automaton, translate back.
+
+A sampler remembers nothing that matters: the walk is computed from the study's trials each time.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from optuna.exceptions import TrialPruned
+from optuna.samplers import BaseSampler, TPESampler
+
+from .._claims import (
+    claimed,
+    fail_trial,
+    has_claim,
+    is_optimizing,
+    key_of,
+    study_attributes,
+    wait_for_lower,
+    write_claim,
+)
+from .._core.encoding import Names, encode
+from .._core.macro import MacroSpace
+from .._core.micro import MicroSpace
+from .._core.proposal import Proposal
+from .._core.walk import Done, frontier
+from .._link import Role, read_link, start_of
+from .._translate import FIXED, Reader, distributions
+from ..errors import EgnasError, NothingToTrain, SearchDone, SearchError
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, TrialState
+
+POLL = 0.2
+"""Seconds between two looks while all that is left is in flight."""
+DIVERTED = (
+    "The walk ends here: its next candidate was handed out and came back as another one. Fix none "
+    "of the sampler's parameters, and let the objective's ranges hold those of the space."
+)
+
+
+class WalkSampler(BaseSampler):
+    """Base of the samplers; `default_space` and `role` are what differs."""
+
+    default_space: ClassVar[MacroSpace | MicroSpace]
+    role: ClassVar[Role]
+
+    def __init__(
+        self,
+        space: MacroSpace | MicroSpace | None,
+        names: Names,
+        independent_sampler: BaseSampler | None,
+    ) -> None:
+        self._space = space
+        self._names = names
+        self._independent = independent_sampler or TPESampler()
+        self._reader: tuple[object, Reader] | None = None
+
+    def reseed_rng(self) -> None:
+        """Reseed the independent sampler; a walk has no randomness."""
+        self._independent.reseed_rng()
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Claim the next free candidate. Never raises: errors are met at the first suggestion."""
+        self._independent.before_trial(study, trial)
+        if len(study.directions) > 1:
+            return
+        try:
+            wait_for_lower(study, trial)
+            self._claim(study, trial)
+        except Exception:
+            # Raising here would leave the trial RUNNING for ever.
+            return
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The parameters of the walk.
+
+        Inside `optimize`, waits while all that is left is in flight, and stops the study when the
+        walk has ended. Outside (ask and tell), the trial is told FAIL before an error is raised.
+
+        Raises:
+            SearchDone: the walk has ended (ask and tell only).
+            NothingToTrain: all that is left is in flight (ask and tell only).
+            SearchError: a micro study whose macro search has not ended, or a wrong partner.
+        """
+        if len(study.directions) > 1:
+            return {}
+        try:
+            return self._search_space(study, trial)
+        except EgnasError:
+            if not is_optimizing(study):
+                fail_trial(study, trial)
+            raise
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The values of the claimed candidate; other names go to the independent sampler."""
+        self._raise_error_if_multi_objective(study)
+        candidate = claimed(trial)
+        values: dict[str, Any] = {}
+        if candidate is not None:
+            reader, linked = self._read(study)
+            values = dict(encode(candidate, reader.space, self._names, linked=linked))
+        return {
+            name: values[name]
+            if name in values
+            else self.sample_independent(study, trial, name, distribution)
+            for name, distribution in search_space.items()
+        }
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Values of parameters that are not the walk's."""
+        self._raise_error_if_multi_objective(study)
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Pass the end of a trial on to the independent sampler."""
+        self._independent.after_trial(study, trial, state, values)
+
+    def frontier(self, study: Study, k: int = 1) -> tuple[Proposal, ...] | Done:
+        """The next `k` proposals that nobody has; none: all that is left is in flight."""
+        reader, _ = self._read(study)
+        ahead = frontier(reader.space, reader.history(study), k)
+        if isinstance(ahead, Done) or not ahead:
+            return ahead
+        in_vain = reader.diverted(study)
+        if ahead[0].candidate in in_vain:
+            return Done(found=None, cut_short=DIVERTED)
+        return tuple(proposal for proposal in ahead if proposal.candidate not in in_vain)
+
+    def _search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        reader, linked = self._read(study)
+        if _is_given(reader, trial):
+            return {}
+        if not has_claim(trial):
+            self._claim(study, trial)
+        while claimed(trial) is None:
+            self._end_or_wait(study)
+            self._claim(study, trial)
+        return distributions(reader.space, self._names, linked=linked)
+
+    def _claim(self, study: Study, trial: FrozenTrial) -> None:
+        reader, _ = self._read(study)
+        if _is_given(reader, trial):
+            write_claim(study, trial, None)
+            return
+        ahead = self.frontier(study)
+        free = ahead[0] if isinstance(ahead, tuple) and ahead else None
+        write_claim(study, trial, free)
+
+    def _end_or_wait(self, study: Study) -> None:
+        ahead = self.frontier(study)
+        if not isinstance(ahead, Done):
+            if not is_optimizing(study):
+                raise NothingToTrain("All that is left is in training by others: ask again later.")
+            time.sleep(0 if ahead else POLL)
+            return
+        if ahead.cut_short:
+            warnings.warn(ahead.cut_short, stacklevel=2)
+        if not is_optimizing(study):
+            raise SearchDone("The walk has ended: there is nothing left to ask for.")
+        study.stop()
+        raise TrialPruned("The walk has ended: there is nothing left to train.")
+
+    def _read(self, study: Study) -> tuple[Reader, bool]:
+        """A reader for the study's space, and whether the study is linked."""
+        space, linked = self._resolve(study)
+        key = (key_of(study), space)
+        if self._reader is None or self._reader[0] != key:
+            self._reader = (key, Reader.of(study, space, self._names))
+        return self._reader[1], linked
+
+    def _resolve(self, study: Study) -> tuple[MacroSpace | MicroSpace, bool]:
+        link = read_link(study_attributes(study))
+        if link is None:
+            return self._space or self.default_space, False
+        if link.role != self.role:
+            raise SearchError(
+                f"The {link.role} study of {link.name!r} needs a {link.role} sampler, "
+                f"but got {type(self).__name__}."
+            )
+        return (start_of(study, link) if link.role == "micro" else link.space), True
+
+
+def _is_given(reader: Reader, trial: FrozenTrial) -> bool:
+    """Whether the trial was enqueued with parameters of the walk."""
+    return not reader.owned.isdisjoint(trial.system_attrs.get(FIXED, {}))
