@@ -51,6 +51,14 @@ def key_of(study: Study) -> int:
     return study._study_id
 
 
+def all_studies(storage: BaseStorage) -> list[tuple[str, dict[str, Any]]]:
+    """Name and user attributes of every study of a storage."""
+    return [
+        (study.study_name, storage.get_study_user_attrs(study._study_id))
+        for study in storage.get_all_studies()
+    ]
+
+
 def all_trials(study: Study) -> list[FrozenTrial]:
     """All trials of a study, past any filter; not to be changed."""
     return study._storage.get_all_trials(study._study_id, deepcopy=False)

@@ -17,7 +17,7 @@ from rich.console import Console
 from .errors import EgnasError
 
 if TYPE_CHECKING:
-    from ._search import SearchOptions
+    from .options import SearchOptions
 
 STORAGE = "sqlite:///egnas.db"
 app = typer.Typer(
@@ -188,8 +188,8 @@ def replay(
 
 
 def _read_arguments(data: str) -> tuple[str, str | None, SearchOptions]:
-    from ._search import SearchOptions
     from ._study_file import read_study_file
+    from .options import SearchOptions
 
     if not data.endswith(".toml"):
         return data, None, SearchOptions()

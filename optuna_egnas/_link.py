@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import optuna
 
-from ._claims import storage_of, study_attributes, write_attribute
+from ._claims import all_studies, storage_of, study_attributes, write_attribute
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
@@ -81,12 +81,8 @@ def write_link(study: Study, link: Link) -> None:
 
 def linked_studies(storage: BaseStorage) -> list[tuple[str, Link]]:
     """All linked studies of a storage, by their present names."""
-    found = []
-    for study in storage.get_all_studies():
-        link = read_link(storage.get_study_user_attrs(study._study_id))
-        if link is not None:
-            found.append((study.study_name, link))
-    return found
+    listed = [(name, read_link(attributes)) for name, attributes in all_studies(storage)]
+    return [(name, link) for name, link in listed if link is not None]
 
 
 def partner_name(storage: BaseStorage, link: Link) -> str:

@@ -17,13 +17,13 @@ from optuna.exceptions import DuplicatedStudyError
 from optuna.pruners import NopPruner
 
 from ._claims import all_trials, study_attributes
-from ._core.architecture import Architecture
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Proposal
 from ._core.walk import Done, Walk, follow, least_left
 from ._link import START, Link, Role, linked_studies, read_link, start_of, write_link
+from ._result import Result
 from ._storage import DEFAULT_URL, open_storage
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
@@ -38,50 +38,6 @@ if TYPE_CHECKING:
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
 SHARED = ("policy", "input_shape", "classes", "n_valid", "max_params", "max_macs")
 ROLES: tuple[Role, Role] = ("macro", "micro")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a search has found, or its best so far.
-
-    Args:
-        name: the search's name.
-        finished: whether both walks have ended.
-        architecture: the network; None while nothing has been trained.
-        params: its parameters.
-        macs: its multiply-accumulates per image.
-        valid_accuracy: fraction; of the last training where there is one, else of the walk.
-        candidates: trainings on the path of both walks, the last one of all not counted.
-        epochs: their epochs.
-        seconds: training time over all runs and workers.
-        studies: the names of the two studies.
-    """
-
-    name: str
-    finished: bool
-    architecture: Architecture | None
-    params: int | None
-    macs: int | None
-    valid_accuracy: float | None
-    candidates: int
-    epochs: int
-    seconds: float
-    studies: Mapping[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values under the same names."""
-        return {
-            "name": self.name,
-            "finished": self.finished,
-            "architecture": self.architecture.to_json() if self.architecture else None,
-            "params": self.params,
-            "macs": self.macs,
-            "valid_accuracy": self.valid_accuracy,
-            "candidates": self.candidates,
-            "epochs": self.epochs,
-            "seconds": round(self.seconds, 3),
-            "studies": dict(self.studies),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ._claims import fail_dead
-from ._core.macro import MacroSpace
-from ._core.micro import MicroSpace
 from ._core.walk import Done
 from ._link import Role
-from ._linked import ROLES, SHARED, LinkedStudies, create_linked_studies, trials_of
+from ._linked import ROLES, LinkedStudies, create_linked_studies, trials_of
 from ._storage import DEFAULT_URL
-from .errors import InvalidSpace, SearchError
-from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_training, split
+from .errors import SearchError
+from .evaluation._data import LabelledImages, TrainingData, load_training, split
 from .evaluation._objective import CandidateFailed, Objective, Progress
 from .evaluation._training import Recipe
+from .options import SearchOptions, spaces
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -29,60 +28,9 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """Seconds between two looks while all that is left is in flight."""
-PROFILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "full": ({}, {}),
-    "quick": (
-        {
-            "min_depth": 4,
-            "max_depth": 16,
-            "min_width": 8,
-            "max_width": 24,
-            "base_epochs": 8,
-            "epochs_per_width_step": 1,
-        },
-        {"epochs": 8},
-    ),
-}
-"""Sizes of the space and epochs; never rules. `full` is the published size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOptions:
-    """What can be chosen of a search, as plain values; a study file holds the same.
-
-    Args:
-        profile: `quick` or `full`; default: quick for digits, else full.
-        seed: of the split, and of every training.
-        valid_fraction: share of the training images that is kept for validation.
-        subset: so many training images are used, drawn class by class; default: all.
-        data: how the data set is read.
-        macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's.
-        recipe: fields of `Recipe` that replace the published ones.
-
-    Raises:
-        InvalidSpace: an unknown profile or field.
-    """
-
-    profile: str | None = None
-    seed: int = 0
-    valid_fraction: float = 0.2
-    subset: int | None = None
-    data: DataOptions = field(default_factory=DataOptions)
-    macro: Mapping[str, Any] = field(default_factory=dict)
-    micro: Mapping[str, Any] = field(default_factory=dict)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.profile is not None and self.profile not in PROFILES:
-            known = ", ".join(sorted(PROFILES))
-            raise InvalidSpace(f"`profile` must be one of {known}, but got {self.profile!r}.")
-        for name, kind in (("macro", MacroSpace), ("micro", MicroSpace), ("recipe", Recipe)):
-            known_fields = {item.name for item in fields(kind)}
-            unknown = sorted(set(getattr(self, name)) - known_fields)
-            if unknown:
-                raise InvalidSpace(
-                    f"`{name}` must hold fields of {kind.__name__} only, but got {unknown[0]!r}."
-                )
+SMALL_SIDE = 16
+"""Images below this side train on one thread: a second one gains nothing there (8 x 8, width 8 to
+24: the same time within the noise), and waits long where it has to share its core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -169,23 +117,15 @@ def prepare(
 
 def run(setup: Setup) -> None:
     """Train what the walks ask for until both have ended."""
-    for role in ROLES:
-        fail_dead(setup.studies.study(role))
-        _run_walk(setup.studies, role, setup.objective)
-
-
-def spaces(
-    content: TrainingData, n_valid: int, options: SearchOptions
-) -> tuple[MacroSpace, MicroSpace]:
-    """The spaces of a search: the profile's, with what the options replace."""
-    profile = options.profile or ("quick" if content.name == "digits" else "full")
-    macro_values, micro_values = PROFILES[profile]
-    task = {"input_shape": content.input_shape, "classes": content.classes, "n_valid": n_valid}
-    macro = MacroSpace(**{**macro_values, **task, **_tuples(options.macro)})
-    shared = {name: getattr(macro, name) for name in SHARED}
-    start = {"depth": macro.min_depth, "width": macro.min_width, "confirm_epochs": None}
-    micro = MicroSpace(**{**start, **micro_values, **shared, **_tuples(options.micro)})
-    return macro, micro
+    threads = torch.get_num_threads()
+    if min(setup.studies.link.space.input_shape[1:]) < SMALL_SIDE:
+        torch.set_num_threads(1)
+    try:
+        for role in ROLES:
+            fail_dead(setup.studies.study(role))
+            _run_walk(setup.studies, role, setup.objective)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def choose_device(device: str) -> torch.device:
@@ -240,9 +180,3 @@ def _identity(
         "test_fraction": options.data.test_fraction,
     }
     return {**data, **{f"recipe {key}": value for key, value in asdict(recipe).items()}}
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }

@@ -19,7 +19,8 @@ from .errors import SearchError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ._linked import LinkedStudies, Result
+    from ._linked import LinkedStudies
+    from ._result import Result
     from .evaluation._objective import Progress as Event
     from .replay import Replay
 

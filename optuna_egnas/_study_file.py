@@ -20,9 +20,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ._search import SearchOptions
 from .errors import InvalidSpace, SearchError
-from .evaluation._data import DataOptions
+from .options import DataOptions, SearchOptions
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,21 +15,23 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from optuna_egnas._core.architecture import Architecture
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
+from optuna_egnas.evaluation._augmentation import (
+    ChannelStatistics,
+    augmented,
+    channel_statistics,
+    draw_epoch,
+    normalised,
+)
 from optuna_egnas.evaluation._data import LabelledImages
 from optuna_egnas.evaluation._network import build
 from optuna_egnas.evaluation._training import (
     VALIDATION_BATCH,
-    ChannelStatistics,
     EpochRecord,
     NonFiniteLoss,
     Recipe,
-    augmented,
     candidate_seed,
-    channel_statistics,
     cosine_rate,
     count_correct,
-    draw_epoch,
-    normalised,
     train,
 )
 

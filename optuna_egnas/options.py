@@ -1,0 +1,94 @@
+"""The options of a search: the size of its space, its data, its training; never its rules.
+
+`SearchOptions` and `DataOptions` hold plain values; a study file holds the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ._core.macro import MacroSpace
+from ._core.micro import MicroSpace
+from ._linked import SHARED
+from .errors import InvalidSpace
+from .evaluation._data import DataOptions, TrainingData
+from .evaluation._training import Recipe
+
+__all__ = ["DataOptions", "SearchOptions"]
+
+PROFILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "full": ({}, {}),
+    "quick": (
+        {
+            "min_depth": 3,
+            "max_depth": 16,
+            "min_width": 6,
+            "max_width": 16,
+            "base_epochs": 3,
+            "epochs_per_width_step": 1,
+        },
+        {"epochs": 4},
+    ),
+}
+"""Sizes of the space and epochs; never rules. `full` is the published size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """What can be chosen of a search, as plain values; a study file holds the same.
+
+    Args:
+        profile: `quick` or `full`; default: quick for digits, else full.
+        seed: of the split, and of every training.
+        valid_fraction: share of the training images that is kept for validation.
+        subset: so many training images are used, drawn class by class; default: all.
+        data: how the data set is read.
+        macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's.
+        recipe: fields of `Recipe` that replace the published ones.
+
+    Raises:
+        InvalidSpace: an unknown profile or field.
+    """
+
+    profile: str | None = None
+    seed: int = 0
+    valid_fraction: float = 0.2
+    subset: int | None = None
+    data: DataOptions = field(default_factory=DataOptions)
+    macro: Mapping[str, Any] = field(default_factory=dict)
+    micro: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.profile is not None and self.profile not in PROFILES:
+            known = ", ".join(sorted(PROFILES))
+            raise InvalidSpace(f"`profile` must be one of {known}, but got {self.profile!r}.")
+        for name, kind in (("macro", MacroSpace), ("micro", MicroSpace), ("recipe", Recipe)):
+            known_fields = {item.name for item in fields(kind)}
+            unknown = sorted(set(getattr(self, name)) - known_fields)
+            if unknown:
+                raise InvalidSpace(
+                    f"`{name}` must hold fields of {kind.__name__} only, but got {unknown[0]!r}."
+                )
+
+
+def spaces(
+    content: TrainingData, n_valid: int, options: SearchOptions
+) -> tuple[MacroSpace, MicroSpace]:
+    """The spaces of a search: the profile's, with what the options replace."""
+    profile = options.profile or ("quick" if content.name == "digits" else "full")
+    macro_values, micro_values = PROFILES[profile]
+    task = {"input_shape": content.input_shape, "classes": content.classes, "n_valid": n_valid}
+    macro = MacroSpace(**{**macro_values, **task, **_tuples(options.macro)})
+    shared = {name: getattr(macro, name) for name in SHARED}
+    start = {"depth": macro.min_depth, "width": macro.min_width, "confirm_epochs": None}
+    micro = MicroSpace(**{**start, **micro_values, **shared, **_tuples(options.micro)})
+    return macro, micro
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }

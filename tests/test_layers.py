@@ -1,0 +1,102 @@
+"""Imports go down only: the source is held against the table of the package's floors."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import optuna_egnas
+
+ROOT = Path(optuna_egnas.__file__).parent
+# Who may import what of this package, and of others. A room is a module or a folder.
+FLOORS: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "_core": ({"_core", "errors"}, set()),
+    "_claims": ({"_core"}, {"optuna", "psutil"}),
+    "_translate": ({"_core", "_claims"}, {"optuna"}),
+    "_storage": ({"errors"}, {"optuna", "sqlalchemy"}),
+    "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
+    "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
+    "evaluation": (
+        {"evaluation", "_core", "errors"},
+        {"torch", "torchvision", "numpy", "sklearn", "PIL"},
+    ),
+    "evaluation/_objective": (
+        {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
+        {"torch", "optuna"},
+    ),
+    "_result": ({"_core"}, set()),
+    "_linked": (
+        {"samplers", "_core", "_claims", "_translate", "_link", "_result", "_storage", "errors"},
+        {"optuna"},
+    ),
+}
+TOP = {"options", "_search", "_study_file", "_trace", "replay", "_show", "_cli", "__init__"}
+PRIVATE = ("optuna._", "._storage", "._study_id", "._trial_id", "._thread_local")
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def room(file: Path) -> str:
+    """The room of a module, for the table."""
+    name = file.relative_to(ROOT).with_suffix("").as_posix()
+    return name if name in FLOORS else name.split("/")[0]
+
+
+def imports(file: Path) -> Iterator[tuple[bool, str]]:
+    """(is it of this package, its first name) of all imports, also those inside functions."""
+    parts = file.relative_to(ROOT).parts
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((False, alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield False, str(node.module).split(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            above = parts[: len(parts) - node.level]
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            for name in names:
+                yield True, (*above, *str(name).split("."))[0]
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_imports_go_down_only(file: Path) -> None:
+    here = room(file)
+    if here in TOP:
+        return
+    ours, others = FLOORS[here]
+    for of_this_package, name in imports(file):
+        if of_this_package:
+            assert name in ours, f"{here} must not import {name}"
+        else:
+            known = others | set(sys.stdlib_module_names)
+            assert name in known, f"{here} must not import {name}"
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_optunas_private_names_stay_in_one_place(file: Path) -> None:
+    if room(file) == "_claims":
+        return
+    text = file.read_text(encoding="utf-8")
+    found = [name for name in PRIVATE if name in text and f"from {name}" not in text]
+    assert not found
+
+
+@pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_files_stay_short_enough_to_read(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+def test_importing_the_package_is_free() -> None:
+    heavy = ("torch", "torchvision", "plotly", "sqlalchemy", "sklearn", "optuna")
+    code = f"import sys, optuna_egnas; print([name for name in {heavy} if name in sys.modules])"
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import optuna_egnas
+
+NAMES = {
+    "Architecture",
+    "EgnasError",
+    "LinkedStudies",
+    "MacroSampler",
+    "MacroSpace",
+    "MicroSampler",
+    "MicroSpace",
+    "create_linked_studies",
+    "load_linked_studies",
+    "search",
+}
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(optuna_egnas.__all__) == NAMES
+    assert set(dir(optuna_egnas)) == NAMES
+
+
+def test_each_public_name_is_there_and_documented() -> None:
+    for name in optuna_egnas.__all__:
+        assert getattr(optuna_egnas, name).__doc__, name
+
+
+def test_every_error_is_one_of_ours() -> None:
+    from optuna_egnas import errors
+
+    leaves = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    assert all(issubclass(kind, optuna_egnas.EgnasError) for kind in leaves)
+    for kind in leaves:
+        assert kind.__name__ in str(errors.__doc__), "the tree in the docstring names each"
