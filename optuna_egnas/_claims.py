@@ -8,22 +8,25 @@ The only module that touches private names of Optuna, each for a reason:
 `_thread_local`, `_study` the end of a walk reads differently inside `optimize` and outside.
 
 A claim says which candidate a trial trains, and which process does it. A trial makes its claim
-before anything else; trials that start together let the lower number choose first.
+before anything else; trials that start together let the lower number choose first. Where workers
+come and go (`search`), it says whose it is even before that.
 """
 
 from __future__ import annotations
 
-import os
-import platform
+import re
 import time
+import warnings
 from collections.abc import Mapping
-from functools import lru_cache
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import psutil
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 
+from . import _alive
 from ._core.architecture import Architecture
 from ._core.history import Candidate
 from ._core.proposal import Proposal
@@ -31,14 +34,17 @@ from ._core.proposal import Proposal
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial, Trial
 
-CLAIM = "egnas:claim"
+OWNER, CLAIM = "egnas:owner", "egnas:claim"
+SIGN = "sign_of_life"
+DROPPED = "dropped"
+"""The user attribute that says why a trial that says nothing was ended."""
 PATIENCE = 2.0
 """Seconds that a trial waits for those of lower number to make their claims."""
 POLL = 0.02
-SAME_START = 1.0
-"""Seconds by which two readings of one process's start may differ."""
+NAMELESS = timedelta(seconds=60)
+"""After so long a trial that has said nothing at all, not even whose it is, is a dead worker's."""
 
 
 def storage_of(study: Study) -> BaseStorage:
@@ -46,9 +52,9 @@ def storage_of(study: Study) -> BaseStorage:
     return study._storage
 
 
-def key_of(study: Study) -> int:
-    """What tells a study from all others of its storage."""
-    return study._study_id
+def key_of(study: Study) -> tuple[BaseStorage, int]:
+    """What tells a study from all others."""
+    return study._storage, study._study_id
 
 
 def all_studies(storage: BaseStorage) -> list[tuple[str, dict[str, Any]]]:
@@ -90,15 +96,65 @@ def fail_trial(study: Study, trial: FrozenTrial) -> None:
 
 
 def fail_dead(study: Study) -> None:
-    """Tell FAIL to the RUNNING trials of this machine whose process is gone."""
+    """Tell FAIL to the RUNNING trials whose workers are dead, by process, heartbeat or silence."""
+    if has_heartbeat(study):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            fail_stale_trials(study)
     for trial in all_trials(study):
-        if trial.state is TrialState.RUNNING and not is_alive(trial):
+        if trial.state is TrialState.RUNNING and (not is_alive(trial) or _is_nameless(trial)):
             fail_trial(study, trial)
+
+
+def fail_own(study: Study) -> None:
+    """End what an interruption in the middle of `ask` has left RUNNING in this thread."""
+    for trial in all_trials(study):
+        owner = _owner(trial)
+        if trial.state is TrialState.RUNNING and owner is not None and _alive.is_own(owner):
+            with suppress(UpdateFinishedTrialError):
+                reason = "stopped before it was trained"
+                study._storage.set_trial_user_attr(trial._trial_id, DROPPED, reason)
+            fail_trial(study, trial)
+
+
+def has_heartbeat(study: Study) -> bool:
+    """Whether the study's storage records heartbeats, which then say best who lives."""
+    interval = getattr(study._storage, "get_heartbeat_interval", None)
+    return interval is not None and interval() is not None
+
+
+def was_ended_by_others(error: Exception) -> bool:
+    """Whether Optuna says that a trial was ended while its worker was at work on it."""
+    if isinstance(error, UpdateFinishedTrialError):
+        return True
+    return re.fullmatch(r"Cannot tell a \w+ trial\.", str(error)) is not None
+
+
+def write_owner(study: Study, trial: FrozenTrial, patience: float | None) -> None:
+    """Say whose a trial is before it claims anything; `patience` as in `_alive.owner`."""
+    owner = _alive.owner(patience)
+    study._storage.set_trial_system_attr(trial._trial_id, OWNER, owner)
+    trial.system_attrs[OWNER] = owner
+
+
+def patience_of(trial: FrozenTrial) -> float | None:
+    """After how many seconds of silence a trial's worker said that it would count as dead."""
+    patience: float | None = (_owner(trial) or {}).get("patience")
+    return patience
+
+
+def write_sign(trial: Trial, patience: float | None, longest_epoch: float) -> None:
+    """Write that the trial's worker lives."""
+    if patience is None:
+        return
+    beats = has_heartbeat(trial.study)
+    trial.set_user_attr(SIGN, _alive.sign_of_life(None if beats else patience, longest_epoch))
 
 
 def write_claim(study: Study, trial: FrozenTrial, proposal: Proposal | None) -> None:
     """Claim a proposal for a trial; None says that it takes nothing."""
-    claim = {**_owner(os.getpid()), "candidate": _to_json(proposal) if proposal else None}
+    candidate = _to_json(proposal) if proposal else None
+    claim = {**(_owner(trial) or _alive.owner(None)), "candidate": candidate}
     study._storage.set_trial_system_attr(trial._trial_id, CLAIM, claim)
     # The hooks of one trial share this object, which is not read again from the storage.
     trial.system_attrs[CLAIM] = claim
@@ -128,30 +184,48 @@ def claimed_phase(trial: FrozenTrial) -> str | None:
 
 
 def is_alive(trial: FrozenTrial) -> bool:
-    """Whether a RUNNING trial may still have a worker: only a proof of death makes it dead."""
-    claim = trial.system_attrs.get(CLAIM)
-    if claim is None or claim.get("host") != platform.node():
+    """Whether a RUNNING trial may still have a worker; see `_alive.is_alive`."""
+    owner = _owner(trial)
+    if owner is None:
         return True
-    started = _started(claim["pid"])
-    return started is not None and abs(started - claim["started"]) < SAME_START
+    return _alive.is_alive(owner, trial.user_attrs.get(SIGN))
 
 
-def wait_for_lower(study: Study, trial: FrozenTrial) -> None:
-    """Wait, for PATIENCE at most, until all live trials of lower number have made their claims."""
+def wait_for_lower(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    """Wait, for PATIENCE at most, until all live trials of lower number have made their claims.
+
+    Returns all trials as they then stand.
+    """
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if not any(_may_yet_claim(other, trial) for other in all_trials(study)):
-            return
+    while True:
+        trials = all_trials(study)
+        waiting = any(_may_yet_claim(other, trial) for other in trials)
+        if not waiting or time.monotonic() > deadline:
+            return trials
         time.sleep(POLL)
 
 
 def _may_yet_claim(other: FrozenTrial, trial: FrozenTrial) -> bool:
     if other.state is not TrialState.RUNNING or other.number >= trial.number or has_claim(other):
         return False
-    if other.datetime_start is None or trial.datetime_start is None:
+    if other.datetime_start is None or trial.datetime_start is None or not is_alive(other):
         return False
     # One that began long before and has no claim is another sampler's: it will never make one.
     return abs((trial.datetime_start - other.datetime_start).total_seconds()) < PATIENCE
+
+
+def _owner(trial: FrozenTrial) -> Mapping[str, Any] | None:
+    """Whose a trial is, by what it wrote first or by its claim; None if it has said neither."""
+    attributes = trial.system_attrs
+    owner: Mapping[str, Any] | None = attributes.get(OWNER) or attributes.get(CLAIM)
+    return owner
+
+
+def _is_nameless(trial: FrozenTrial) -> bool:
+    """Whether its worker has died between making a trial and saying whose it is."""
+    said = trial.params or trial.system_attrs or trial.user_attrs
+    begun = trial.datetime_start
+    return not said and begun is not None and datetime.now() - begun > NAMELESS
 
 
 def _to_json(proposal: Proposal) -> Mapping[str, Any]:
@@ -162,19 +236,3 @@ def _to_json(proposal: Proposal) -> Mapping[str, Any]:
         "epochs": candidate.epochs,
         "replicate": candidate.replicate,
     }
-
-
-@lru_cache(maxsize=4)
-def _owner(pid: int) -> dict[str, Any]:
-    return {"host": platform.node(), "pid": pid, "started": psutil.Process(pid).create_time()}
-
-
-def _started(pid: int) -> float | None:
-    """When the process of this id was started; None if there is none (or only its remains)."""
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return process.create_time()
-    except psutil.NoSuchProcess:
-        return None

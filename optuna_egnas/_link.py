@@ -6,7 +6,7 @@ new id and drops its system attributes. The two studies share a run id and are f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,15 +17,17 @@ from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.walk import Done, follow
+from ._core.words import verdict_words
 from ._translate import Reader
-from .errors import SearchError
+from .errors import InvalidSpace, SearchError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
 
 Role = Literal["macro", "micro"]
-RECORD, START = "egnas:search", "egnas:start"
+ROLES: tuple[Role, Role] = ("macro", "micro")
+RECORD, START, PLACES = "egnas:search", "egnas:start", "egnas:places"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,27 +81,97 @@ def write_link(study: Study, link: Link) -> None:
     write_attribute(study, RECORD, link.to_json())
 
 
+def read_places(study: Study) -> dict[str, str]:
+    """Where a search keeps what is not in its storage: `artifacts`, and `data` if it was said."""
+    return dict(study_attributes(study).get(PLACES, {}))
+
+
+def write_places(study: Study, places: Mapping[str, str]) -> None:
+    """Store these places, so that the next worker finds them."""
+    if read_places(study) != dict(places):
+        write_attribute(study, PLACES, dict(places))
+
+
 def linked_studies(storage: BaseStorage) -> list[tuple[str, Link]]:
-    """All linked studies of a storage, by their present names."""
-    listed = [(name, read_link(attributes)) for name, attributes in all_studies(storage)]
+    """All linked studies of a storage that this version can read, by their present names."""
+    listed = [(name, readable_link(attributes)) for name, attributes in all_studies(storage)]
     return [(name, link) for name, link in listed if link is not None]
+
+
+def readable_link(attributes: Mapping[str, Any]) -> Link | None:
+    """The same as `read_link`, but None also for what another version, or a hand, has written."""
+    try:
+        return read_link(attributes)
+    except (InvalidSpace, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def find_search(storage: BaseStorage, name: str) -> dict[Role, tuple[str, Link]]:
+    """Both studies of a search: by its name, or else by the present name of either study.
+
+    Raises:
+        SearchError: it cannot be told which studies are meant, since some are copies.
+    """
+    listed = linked_studies(storage)
+    present = (name, *(f"{name}/{role}" for role in ROLES))
+    named = {link.run for _, link in listed if link.name == name}
+    runs = named or {link.run for study, link in listed if study in present}
+    if len(runs) > 1:
+        raise SearchError(
+            f"The name {name!r} must be that of one search, but {len(runs)} have it."
+        )
+    found: dict[Role, tuple[str, Link]] = {}
+    for role in ROLES:
+        studies = [(s, link) for s, link in listed if link.run in runs and link.role == role]
+        if studies:
+            found[role] = _original(studies)
+    return found
 
 
 def partner_name(storage: BaseStorage, link: Link) -> str:
     """The present name of the other study of a search."""
-    for name, other in linked_studies(storage):
-        if other.run == link.run and other.role != link.role:
-            return name
+    studies = [
+        (study, other)
+        for study, other in linked_studies(storage)
+        if other.run == link.run and other.role != link.role
+    ]
+    if studies:
+        return _original(studies)[0]
     raise SearchError(
         f"The search {link.name!r} must have a macro and a micro study, but only its "
         f"{link.role} study is left."
     )
 
 
-def start_of(study: Study, link: Link) -> MicroSpace:
+def check_same_search(stored: Link, given: Link) -> None:
+    """Refuse to open a search as something else, and say exactly what differs."""
+    there, here = _identity(stored), _identity(given)
+    differences = [
+        f"{key} is {there.get(key)!r} there, but got {here.get(key)!r}"
+        for key in sorted({*there, *here})
+        if plain(there.get(key)) != plain(here.get(key))
+    ]
+    if differences:
+        raise SearchError(
+            f"The search {stored.name!r} exists and is another one: {'; '.join(differences)}. "
+            "Give the stored values, or choose another name."
+        )
+
+
+def plain(value: Any) -> Any:
+    """A value as it comes back from JSON."""
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def start_of(study: Study, link: Link, *, write: bool = True) -> MicroSpace:
     """The micro space with its start, which the ended macro search gives.
 
-    Each worker finds it by itself and writes the same, so that a race is harmless.
+    Each worker finds it by itself and writes the same, so that a race is harmless; who only
+    looks at a search does not `write`.
 
     Raises:
         SearchError: the macro search has not ended, or found nothing.
@@ -110,7 +182,8 @@ def start_of(study: Study, link: Link) -> MicroSpace:
         storage = storage_of(study)
         macro = optuna.load_study(study_name=partner_name(storage, link), storage=storage)
         start = _macro_result(macro, link)
-        write_attribute(study, START, start)
+        if write:
+            write_attribute(study, START, start)
     return replace(link.space, **start)
 
 
@@ -125,8 +198,8 @@ def _macro_result(macro: Study, link: Link) -> dict[str, int]:
         )
     if walk.next.found is None:
         raise SearchError(
-            f"The macro search of {link.name!r} found nothing to start from: "
-            "every network that it asked for failed."
+            f"The macro search of {link.name!r} found nothing to start from, since every network "
+            f"that it asked for failed, the first one so: {verdict_words(walk.steps[0])}."
         )
     found = walk.next.found
     assert isinstance(link.space, MicroSpace)
@@ -135,4 +208,26 @@ def _macro_result(macro: Study, link: Link) -> dict[str, int]:
         "depth": found.architecture.depth,
         "width": found.architecture.width,
         "confirm_epochs": found.epochs if confirm is None else confirm,
+    }
+
+
+def _original(studies: Sequence[tuple[str, Link]]) -> tuple[str, Link]:
+    """The one that is no copy, among studies of one search and one role."""
+    by_name = [(study, link) for study, link in studies if study == f"{link.name}/{link.role}"]
+    if len(studies) > 1 and not by_name:
+        link, names = studies[0][1], ", ".join(repr(study) for study, _ in studies)
+        raise SearchError(
+            f"The search {link.name!r} must have one {link.role} study, but has copies: {names}. "
+            f"Delete all but one, or rename one to '{link.name}/{link.role}'."
+        )
+    return by_name[0] if by_name else studies[0]
+
+
+def _identity(link: Link) -> dict[str, Any]:
+    """What makes a search the one that it is, flat."""
+    space = {key: value for key, value in link.space.to_json().items() if key != "version"}
+    return {
+        **{f"{link.role} {key}": value for key, value in space.items()},
+        **dict(link.dataset),
+        "seed": link.seed,
     }

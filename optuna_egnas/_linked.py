@@ -6,8 +6,10 @@ search is (spaces, dataset, seed) is stored with it, and opening it as something
 
 from __future__ import annotations
 
+import json
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,14 +17,28 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.pruners import NopPruner
+from optuna.study import StudyDirection
 
-from ._claims import all_trials, study_attributes
+from ._claims import all_studies, all_trials, study_attributes
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Proposal
-from ._core.walk import Done, Walk, follow, least_left
-from ._link import START, Link, Role, linked_studies, read_link, start_of, write_link
+from ._core.walk import Done, Walk, follow
+from ._link import ROLES as ROLES
+from ._link import (
+    START,
+    Link,
+    Role,
+    check_same_search,
+    find_search,
+    linked_studies,
+    plain,
+    read_link,
+    readable_link,
+    start_of,
+    write_link,
+)
 from ._result import Result
 from ._storage import DEFAULT_URL, open_storage
 from ._translate import Reader
@@ -37,7 +53,11 @@ if TYPE_CHECKING:
 
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
 SHARED = ("policy", "input_shape", "classes", "n_valid", "max_params", "max_macs")
-ROLES: tuple[Role, Role] = ("macro", "micro")
+MAX_NAME = 500
+"""Characters of a name: what Optuna's tables hold, less those of "/macro"."""
+PATIENCE = 2.0
+"""Seconds that a worker waits for another one to write what a study is."""
+POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +98,7 @@ class LinkedStudies:
             return Reader.of(study, link.space, Names())
         if START not in study_attributes(study) and not self._macro_is_done():
             return None
-        return Reader.of(study, start_of(study, link), Names())
+        return Reader.of(study, start_of(study, link, write=False), Names())
 
     def walk(self, role: Role) -> Walk | None:
         """The walk of one study; None for a micro study that has no start yet."""
@@ -106,41 +126,13 @@ class LinkedStudies:
             valid_accuracy=_accuracy(end, passed[-1].score if passed else None),
             candidates=len(path),
             epochs=sum(proposal.candidate.epochs or 0 for proposal in path),
-            seconds=sum(self._numbers("seconds")),
+            seconds=sum(trial.user_attrs.get("seconds", 0.0) for trial in trials_of(self)),
             studies={"macro": self.macro.study_name, "micro": self.micro.study_name},
         )
-
-    def seconds_left(self) -> float | None:
-        """What is likely left, in seconds of training, if nothing more is accepted."""
-        epochs = sum(self._numbers("epochs_trained"))
-        if not epochs:
-            return None
-        return self._epochs_left() * sum(self._numbers("seconds")) / epochs
-
-    def _epochs_left(self) -> int:
-        macro, micro = self.reader("macro"), self.reader("micro")
-        assert macro is not None
-        left = least_left(macro.space, macro.history(self.macro))
-        if micro is not None:
-            return left + least_left(micro.space, micro.history(self.micro))
-        return left + self._micro_epochs_ahead()
-
-    def _micro_epochs_ahead(self) -> int:
-        """Epochs of a micro search that would start from the best so far and keep nothing."""
-        link = read_link(study_attributes(self.micro))
-        best = self.result().architecture
-        assert link is not None and isinstance(link.space, MicroSpace)
-        if best is None:
-            return 0
-        ahead = replace(link.space, depth=best.depth, width=best.width)
-        return least_left(ahead, Reader.of(self.micro, ahead, Names()).history(self.micro))
 
     def _macro_is_done(self) -> bool:
         walk = self.walk("macro")
         return walk is not None and isinstance(walk.next, Done) and walk.next.found is not None
-
-    def _numbers(self, attribute: str) -> list[float]:
-        return [trial.user_attrs.get(attribute, 0.0) for trial in trials_of(self)]
 
 
 def create_linked_studies(
@@ -168,8 +160,28 @@ def create_linked_studies(
         SearchError: the name belongs to another search or study; the message says what differs,
             and nothing is written.
     """
-    if not name:
-        raise SearchError("A search must have a name of at least 1 character, but got ''.")
+    return create_in(
+        lambda: open_storage(storage),
+        name=name,
+        macro=macro,
+        micro=micro,
+        dataset=dataset,
+        seed=seed,
+    )
+
+
+def create_in(
+    open_it: Callable[[], BaseStorage],
+    *,
+    name: str,
+    macro: MacroSpace | None,
+    micro: MicroSpace | None,
+    dataset: Mapping[str, Any] | None,
+    seed: int,
+) -> LinkedStudies:
+    """The same in a storage that is opened, and made, only when all else was found right."""
+    _check_name(name)
+    _check_plain(dataset or {})
     macro = macro or MacroSpace()
     micro = micro or MicroSpace(**{field: getattr(macro, field) for field in SHARED})
     _check_same_task(macro, micro)
@@ -188,14 +200,16 @@ def create_linked_studies(
         )
         for role, space in spaces.items()
     }
-    opened = open_storage(storage)
-    stored = _find(opened, name)
-    for role, (_, link) in stored.items():
-        _check_same_search(link, links[role])
-        links = {each: replace(new, run=link.run) for each, new in links.items()}
-    for role in ROLES:
-        if role not in stored:
-            _create(opened, links[role])
+    opened = open_it()
+    stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    for role, link in stored.items():
+        check_same_search(link, links[role])
+    if set(stored) != set(ROLES):
+        _check_names_are_free(opened, name)
+    for role in (role for role in ROLES if role not in stored):
+        known = next((link.run for link in stored.values()), None)
+        stored[role] = _create(opened, replace(links[role], run=known or run), run=known)
+        check_same_search(stored[role], links[role])
     return load_linked_studies(storage=opened, name=name)
 
 
@@ -208,7 +222,7 @@ def load_linked_studies(
         SearchError: there is none of this name; the message lists those that there are.
     """
     opened = open_storage(storage, create=False)
-    found = _find(opened, name)
+    found = find_search(opened, name)
     if set(found) != set(ROLES):
         names = sorted({link.name for _, link in linked_studies(opened)})
         there = f"there are {', '.join(names)}" if names else "the storage holds none"
@@ -236,30 +250,74 @@ def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
     return [*all_trials(studies.macro), *all_trials(studies.micro)]
 
 
-def _find(storage: BaseStorage, name: str) -> dict[Role, tuple[str, Link]]:
-    """Both studies of a search: by its name, or by the present name of either study."""
-    listed = linked_studies(storage)
-    runs = {
-        link.run
-        for study, link in listed
-        if name == link.name or study in (name, *(f"{name}/{role}" for role in ROLES))
-    }
-    return {link.role: (study, link) for study, link in listed if link.run in runs}
+def _check_names_are_free(storage: BaseStorage, name: str) -> None:
+    """Refuse a name under which somebody else's study stands, before anything is written."""
+    present = {study for study, _ in all_studies(storage)}
+    for study_name in (f"{name}/{role}" for role in ROLES):
+        if study_name not in present:
+            continue
+        study = optuna.load_study(storage=storage, study_name=study_name)
+        if readable_link(study_attributes(study)) is None and not _is_bare(study):
+            raise SearchError(
+                f"The name {name!r} must be free, but the storage holds a study {study_name!r} "
+                "that is no search of this version of the package: choose another name."
+            )
 
 
-def _create(storage: BaseStorage, link: Link) -> None:
+def _is_bare(study: Study) -> bool:
+    """Whether a study may be what a crash, or another worker, has left half made by `_create`."""
+    bare = not all_trials(study) and not study_attributes(study)
+    return bare and study.directions == [StudyDirection.MAXIMIZE]
+
+
+def _create(storage: BaseStorage, link: Link, *, run: str | None) -> Link:
+    """Create one study; one that another worker is about to create is taken as it is.
+
+    `run` is that of the other study, where there is one.
+    """
     study_name = f"{link.name}/{link.role}"
     try:
         study = optuna.create_study(storage=storage, study_name=study_name, direction="maximize")
     except DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=study_name)
-        # Without a trial it is what a crash has left between the two steps of this function.
-        if all_trials(study):
+        others = _await_link(study)
+        if others is not None and run not in (None, others.run):
             raise SearchError(
-                f"The name {link.name!r} must be free, but the storage holds a study "
-                f"{study_name!r} that is no search of this package: choose another name."
+                f"The name {link.name!r} must be free, but the study {study_name!r} belongs to "
+                f"the search {others.name!r}: choose another name."
             ) from None
+        if others is not None:
+            return others
     write_link(study, link)
+    return link
+
+
+def _await_link(study: Study) -> Link | None:
+    """What the creator of a study writes next; None if it does not, and so must have crashed."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        link = read_link(study_attributes(study))
+        if link is not None:
+            return link
+        time.sleep(POLL)
+    return None
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME:
+        raise SearchError(
+            f"A search must have a name of 1 to {MAX_NAME} characters, not all of them spaces, "
+            f"but got {name[:40]!r}{f' ({len(name)})' if len(name) > MAX_NAME else ''}."
+        )
+
+
+def _check_plain(dataset: Mapping[str, Any]) -> None:
+    try:
+        same = json.loads(json.dumps(dict(dataset))) == plain(dataset)
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise SearchError(f"`dataset` must hold plain values only, but got {dict(dataset)!r}.")
 
 
 def _check_same_task(macro: MacroSpace, micro: MicroSpace) -> None:
@@ -270,42 +328,6 @@ def _check_same_task(macro: MacroSpace, micro: MicroSpace) -> None:
                 f"`{field}` must be the same in both spaces, but is {ours} in the macro space "
                 f"and {theirs} in the micro space."
             )
-
-
-def _check_same_search(stored: Link, given: Link) -> None:
-    differences = _differences(_identity(stored), _identity(given))
-    if differences:
-        raise SearchError(
-            f"The search {stored.name!r} exists and is another one: {'; '.join(differences)}. "
-            "Give the stored values, or choose another name."
-        )
-
-
-def _identity(link: Link) -> dict[str, Any]:
-    """What makes a search the one that it is, flat."""
-    space = {key: value for key, value in link.space.to_json().items() if key != "version"}
-    return {
-        **{f"{link.role} {key}": value for key, value in space.items()},
-        **dict(link.dataset),
-        "seed": link.seed,
-    }
-
-
-def _differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{key} is {stored.get(key)!r} there, but got {given.get(key)!r}"
-        for key in sorted({*stored, *given})
-        if _plain(stored.get(key)) != _plain(given.get(key))
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """A value as it comes back from JSON."""
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
 
 
 def _accuracy(end: object, best: float | None) -> float | None:

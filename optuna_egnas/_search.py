@@ -9,37 +9,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from optuna.storages import InMemoryStorage
 
-from ._claims import fail_dead
+from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
+from ._claims import fail_dead, fail_own, storage_of, was_ended_by_others
 from ._core.walk import Done
-from ._link import Role
-from ._linked import ROLES, LinkedStudies, create_linked_studies, trials_of
-from ._storage import DEFAULT_URL
+from ._link import Role, read_places, write_places
+from ._linked import ROLES, LinkedStudies, create_in, trials_of
+from ._stop import interruptible, stopping_in_order
+from ._storage import DEFAULT_URL, open_storage
 from .errors import SearchError
+from .evaluation._account import Progress
+from .evaluation._checkpoint import Checkpoints
+from .evaluation._conditions import conditions, threads_for
 from .evaluation._data import LabelledImages, TrainingData, load_training, split
-from .evaluation._objective import CandidateFailed, Objective, Progress
+from .evaluation._objective import CandidateFailed, Objective
 from .evaluation._training import Recipe
 from .options import SearchOptions, spaces
+from .samplers._walk import WalkSampler
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.study import Study
     from torch import Tensor
     from torch.utils.data import Dataset
 
 POLL = 0.5
 """Seconds between two looks while all that is left is in flight."""
-SMALL_SIDE = 16
-"""Images below this side train on one thread: a second one gains nothing there (8 x 8, width 8 to
-24: the same time within the noise), and waits long where it has to share its core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Setup:
-    """A search that is ready to run. `resumed`: trials that it found when it was opened."""
+    """A search that is ready to run.
+
+    `resumed` counts the trials that it found when it was opened; `moved_from` is where its
+    checkpoints were kept until now, if that was elsewhere.
+    """
 
     studies: LinkedStudies
     objective: Objective
     resumed: int
+    moved_from: str | None = None
 
 
 def search(
@@ -49,6 +59,7 @@ def search(
     name: str | None = None,
     device: str = "auto",
     options: SearchOptions | None = None,
+    workers: int = 1,
     watch: Callable[[Progress], None] | None = None,
 ) -> LinkedStudies:
     """Find a whole network for the data; goes on where the search of this name has stopped.
@@ -60,6 +71,9 @@ def search(
         name: the search's name; default: the data set's.
         device: where to train: `auto` takes a GPU where there is one.
         options: everything else.
+        workers: processes that train at once, on GPUs or cores of this machine. More than one
+            need a storage with a URL, and a program that can be imported without starting
+            anew (`if __name__ == "__main__"`).
         watch: is told of every epoch.
 
     Returns:
@@ -70,8 +84,18 @@ def search(
         InvalidSpace: an option is out of its bounds, or no network fits the limits.
         SearchError: the storage is out of reach, or the name belongs to another search.
     """
+    from . import _workers
+
+    _workers.check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
-    run(setup)
+    job = _workers.Job(
+        data=data,
+        storage=storage,
+        name=setup.studies.name,
+        device=device,
+        options=options or SearchOptions(),
+    )
+    _workers.run(setup, job, workers=workers, watch=watch)
     return setup.studies
 
 
@@ -96,36 +120,69 @@ def prepare(
     )
     recipe = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
     macro, micro = spaces(content, len(validation.labels), options)
-    studies = create_linked_studies(
-        storage=storage,
+    if options.artifacts is not None:
+        open_artifacts(options.artifacts)
+    studies = create_in(
+        lambda: open_storage(storage, heartbeat=True),
         name=name or _default_name(content.name),
         macro=macro,
         micro=micro,
         dataset=_identity(content, options, recipe, len(training.labels)),
         seed=options.seed,
     )
-    objective = Objective(
-        training=_moved(training, where),
-        validation=_moved(validation, where),
-        recipe=recipe,
-        seed=options.seed,
-        device=where,
-        watch=watch,
+    return assemble(
+        studies, (training, validation), recipe=recipe, device=where, options=options, watch=watch
     )
-    return Setup(studies=studies, objective=objective, resumed=len(trials_of(studies)))
+
+
+def assemble(
+    studies: LinkedStudies,
+    images: tuple[LabelledImages, LabelledImages],
+    *,
+    recipe: Recipe,
+    device: torch.device,
+    options: SearchOptions,
+    watch: Callable[[Progress], None] | None,
+) -> Setup:
+    """Make an opened search ready to run on these training and validation images."""
+    for role in ROLES:
+        sampler = studies.study(role).sampler
+        assert isinstance(sampler, WalkSampler)
+        sampler.patience = options.stale_after
+    place, moved_from = _keep_places(studies, options)
+    objective = Objective(
+        training=moved(images[0], device),
+        validation=moved(images[1], device),
+        recipe=recipe,
+        seed=studies.link.seed,
+        device=device,
+        watch=watch,
+        checkpoints=Checkpoints(
+            store=open_artifacts(place) if place else None, seconds=options.checkpoint_seconds
+        ),
+    )
+    return Setup(
+        studies=studies,
+        objective=objective,
+        resumed=len(trials_of(studies)),
+        moved_from=moved_from,
+    )
 
 
 def run(setup: Setup) -> None:
-    """Train what the walks ask for until both have ended."""
-    threads = torch.get_num_threads()
-    if min(setup.studies.link.space.input_shape[1:]) < SMALL_SIDE:
-        torch.set_num_threads(1)
-    try:
+    """Train what the walks ask for until both have ended.
+
+    On an interruption (Ctrl-C) the trial in flight leaves a checkpoint of its last whole epoch,
+    and a later run goes on from there.
+    """
+    link = setup.studies.link
+    deterministic = bool(link.dataset.get("deterministic", False))
+    threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
+    with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
         for role in ROLES:
-            fail_dead(setup.studies.study(role))
             _run_walk(setup.studies, role, setup.objective)
-    finally:
-        torch.set_num_threads(threads)
+    for role in ROLES:
+        setup.objective.forget(setup.studies.study(role))
 
 
 def choose_device(device: str) -> torch.device:
@@ -148,21 +205,52 @@ def choose_device(device: str) -> torch.device:
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> None:
     study = studies.study(role)
     while True:
+        with interruptible():
+            fail_dead(study)
         # Asking first keeps the end of a walk from leaving an empty trial behind.
         ahead = studies.frontier(role)
         if isinstance(ahead, Done):
             return
         if not ahead:
-            time.sleep(POLL)
+            with interruptible():
+                time.sleep(POLL)
             continue
+        _train_next(study, objective)
+
+
+def _train_next(study: Study, objective: Objective) -> None:
+    """Train one candidate. A trial that others ended meanwhile is dropped: they know better."""
+    try:
         study.optimize(objective, n_trials=1, catch=(CandidateFailed,))
+    except KeyboardInterrupt:
+        # Optuna ends a trial that is interrupted, but not one that is only being made.
+        fail_own(study)
+        raise
+    except (RuntimeError, ValueError) as error:
+        if not was_ended_by_others(error):
+            raise
+
+
+def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | None, str | None]:
+    """Where the checkpoints are kept, stored for all workers, and where they were until now."""
+    stored = read_places(studies.macro)
+    before = stored.get("artifacts")
+    if options.artifacts is None and isinstance(storage_of(studies.macro), InMemoryStorage):
+        # A search in memory ends with its process: no other will look for a checkpoint.
+        return None, None
+    place = full_place(options.artifacts or before or DEFAULT_PLACE)
+    data = {} if options.data.root is None else {"data": full_place(options.data.root)}
+    for role in ROLES:
+        write_places(studies.study(role), {**stored, **data, "artifacts": place})
+    return place, before if before not in (None, place) else None
 
 
 def _default_name(data: str) -> str:
     return Path(data.removeprefix("folder:")).resolve().name if ":" in data else data
 
 
-def _moved(images: LabelledImages, device: torch.device) -> LabelledImages:
+def moved(images: LabelledImages, device: torch.device) -> LabelledImages:
+    """The images and labels, on a device."""
     return LabelledImages(images=images.images.to(device), labels=images.labels.to(device))
 
 
@@ -178,5 +266,6 @@ def _identity(
         "subset": options.subset,
         "image_size": options.data.image_size,
         "test_fraction": options.data.test_fraction,
+        "deterministic": options.deterministic,
     }
     return {**data, **{f"recipe {key}": value for key, value in asdict(recipe).items()}}

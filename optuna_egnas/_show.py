@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from ._core.words import name_candidate, verdict_words
+from ._forecast import seconds_left
 from ._link import linked_studies
 from ._storage import open_storage, parse_url, shown, storage_errors
 from .errors import SearchError
@@ -20,14 +22,15 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ._linked import LinkedStudies
+    from ._rerun import Rerun
     from ._result import Result
-    from .evaluation._objective import Progress as Event
+    from .evaluation._account import Progress as Event
     from .replay import Replay
 
-out = Console(highlight=False)
+out = Console(highlight=False, markup=False, emoji=False)
 if not out.is_terminal:
     # A pipe has no width of its own; the walk's table reads best on lines of this length.
-    out = Console(highlight=False, width=120)
+    out = Console(highlight=False, markup=False, emoji=False, width=120)
 
 
 def storage_trouble(storage: str | None) -> AbstractContextManager[None]:
@@ -54,8 +57,9 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     table.add_row("storage", shown(storage))
     out.print(table)
     out.print("Next:")
-    out.print(f"  egnas show {result.name} --storage {shown(storage)}", soft_wrap=True)
-    out.print(f"  optuna-dashboard {shown(storage)}", soft_wrap=True)
+    name, url = shlex.quote(result.name), shlex.quote(shown(storage))
+    out.print(f"  egnas show {name} --storage {url}", soft_wrap=True)
+    out.print(f"  optuna-dashboard {url}", soft_wrap=True)
 
 
 def print_walk(studies: LinkedStudies) -> None:
@@ -98,6 +102,18 @@ def print_replay(replayed: Replay) -> None:
         out.print(f"  proposed {difference['proposed']}", soft_wrap=True)
 
 
+def print_rerun(seen: Rerun) -> None:
+    """Whether a second training of a trial agreed, and where it did not."""
+    where = f"{seen.epochs} epochs, {seen.device}, threads: {seen.threads}"
+    if seen.agrees:
+        out.print(f"Trial {seen.trial} agrees in every epoch, bit for bit ({where}).")
+        return
+    first = seen.differences[0]
+    place = f"{first.what} of epoch {first.epoch}" if first.epoch else first.what
+    out.print(f"Trial {seen.trial} differs ({where}).")
+    out.print(f"First difference: {place} is {first.stored} there, now {first.again}.")
+
+
 class Display:
     """Live progress on stderr: a bar for the running candidate, a line for each ended one."""
 
@@ -112,7 +128,7 @@ class Display:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=1, score="", times="")
+        self._tasks: dict[int, TaskID] = {}
         self._studies: LinkedStudies | None = None
         self._started = time.monotonic()
         self._times = ""
@@ -126,8 +142,10 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         """Take in what happened."""
+        if event.worker not in self._tasks:
+            self._tasks[event.worker] = self._bar.add_task("", total=1, score="", times="")
         self._bar.update(
-            self._task,
+            self._tasks[event.worker],
             description=f"{event.phase}: {event.candidate}",
             total=event.epochs,
             completed=event.epoch,
@@ -139,13 +157,12 @@ class Display:
         self._times = self._spent_and_left()
         self._console.print(
             f"{event.phase:8} {event.candidate:30} {event.epochs:4} epochs "
-            f"{100 * event.score:6.2f} %  {event.verdict}  [{self._times}]",
-            markup=False,
+            f"{100 * event.score:6.2f} %  {event.verdict}  [{self._times}]"
         )
 
     def _spent_and_left(self) -> str:
         spent = f"{_clock(time.monotonic() - self._started)} spent"
-        left = self._studies.seconds_left() if self._studies else None
+        left = seconds_left(self._studies) if self._studies else None
         return spent if left is None else f"{spent}, about {_clock(left)} left"
 
 

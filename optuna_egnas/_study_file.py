@@ -6,6 +6,10 @@ seed = 0
 profile = "quick"
 valid_fraction = 0.2
 subset = 10000
+deterministic = false
+artifacts = "egnas-artifacts" # for checkpoints: a directory, s3://bucket/prefix or gs://...
+checkpoint_seconds = 10
+stale_after = 900
 [data]                        # fields of DataOptions
 [macro]                       # fields of MacroSpace
 [micro]                       # fields of MicroSpace
@@ -16,11 +20,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from ._core.macro import MacroSpace
+from ._core.micro import MicroSpace
+from ._record import short, wrong_kind
 from .errors import InvalidSpace, SearchError
+from .evaluation._training import Recipe
 from .options import DataOptions, SearchOptions
 
 if sys.version_info >= (3, 11):
@@ -28,8 +36,29 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TABLES = ("macro", "micro", "recipe")
-VALUES = ("profile", "seed", "valid_fraction", "subset")
+KINDS: dict[str, type] = {
+    "dataset": str,
+    "name": str,
+    "profile": str,
+    "seed": int,
+    "valid_fraction": float,
+    "subset": int,
+    "deterministic": bool,
+    "artifacts": str,
+    "checkpoint_seconds": float,
+    "stale_after": float,
+}
+TABLES: dict[str, type] = {
+    "data": DataOptions,
+    "macro": MacroSpace,
+    "micro": MicroSpace,
+    "recipe": Recipe,
+}
+FOUND = {
+    "macro": {"input_shape", "classes", "n_valid"},
+    "micro": {"input_shape", "classes", "n_valid", "depth", "width"},
+}
+"""Fields that a search finds by itself: those of the data, and where the micro search starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +84,29 @@ def read_study_file(path: Path) -> StudyFile:
         raise SearchError(f"Cannot read the study file {path}: {reason}.") from None
     except ValueError as error:
         raise SearchError(f"A study file must be TOML, but {path} is not: {error}.") from None
-    known = {"dataset", "name", "data", *TABLES, *VALUES}
+    known = {*KINDS, *TABLES}
     _check_keys(record, known, str(path))
     if "dataset" not in record:
         raise SearchError(f"A study file must name its `dataset`, but {path} does not.")
+    for name in TABLES:
+        _check_table(record.get(name, {}), name, path)
+    _check_kinds({key: record[key] for key in KINDS if key in record}, KINDS, str(path))
+    if not record.get("name", "default").strip():
+        raise SearchError(f"`name` in {path} must have a character, but got {record['name']!r}.")
+    options = {key: value for key, value in record.items() if key not in ("dataset", "name")}
+    options["data"] = DataOptions(**record.get("data", {}))
     return StudyFile(
-        dataset=str(record["dataset"]), name=record.get("name"), options=_options(record, path)
+        dataset=record["dataset"], name=record.get("name"), options=SearchOptions(**options)
     )
 
 
-def _options(record: Mapping[str, Any], path: Path) -> SearchOptions:
-    data = record.get("data", {})
-    _check_keys(data, {field.name for field in fields(DataOptions)}, f"[data] of {path}")
-    chosen = {key: record[key] for key in (*TABLES, *VALUES) if key in record}
-    try:
-        return SearchOptions(data=DataOptions(**data), **chosen)
-    except TypeError as error:
-        raise InvalidSpace(f"The study file {path} holds a wrong value: {error}.") from None
+def _check_table(table: Any, name: str, path: Path) -> None:
+    where = f"[{name}] of {path}"
+    if not isinstance(table, dict):
+        raise SearchError(f"{where} must be a table, but got {short(table)}.")
+    kinds = get_type_hints(TABLES[name])
+    _check_keys(table, {*kinds} - FOUND.get(name, set()), where)
+    _check_kinds(table, kinds, where)
 
 
 def _check_keys(record: Mapping[str, Any], known: set[str], where: str) -> None:
@@ -80,3 +115,10 @@ def _check_keys(record: Mapping[str, Any], known: set[str], where: str) -> None:
         raise SearchError(
             f"{where} must hold only {', '.join(sorted(known))}, but has {unknown[0]!r}."
         )
+
+
+def _check_kinds(record: Mapping[str, Any], kinds: Mapping[str, Any], where: str) -> None:
+    for key, value in record.items():
+        words = wrong_kind(value, kinds[key])
+        if words:
+            raise InvalidSpace(f"`{key}` in {where} must be {words}, but got {short(value)}.")

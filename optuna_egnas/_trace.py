@@ -8,21 +8,28 @@ beyond the first version of the format, all optional: the limits and choices in 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
+
 from ._claims import all_trials
 from ._core.architecture import Architecture
-from ._core.history import Failed, Stopped
+from ._core.history import Failed, Outcome, Stopped, Trained
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Step
 from ._core.walk import Done
-from .errors import InvalidSpace, SearchError, TraceError
+from ._link import ROLES, Role
+from ._linked import trials_of
+from ._record import each, given, number, short, text, texts, value, whole, wholes
+from .errors import SearchError, TraceError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -48,9 +55,13 @@ LIMITS = ("max_params", "max_macs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """One candidate of a trace; `valid_correct` is empty where it was refused untrained."""
+    """One candidate of a trace; `valid_correct` is empty where it was refused untrained.
+
+    `depth` is what the file says beside the operations: where they disagree, nothing matches.
+    """
 
     phase: str
+    depth: int
     architecture: Architecture
     epochs: int
     params: int
@@ -64,6 +75,7 @@ class Recorded:
         return {
             "phase": self.phase,
             **self.architecture.to_json(),
+            "depth": self.depth,
             "epochs": self.epochs,
             "params": self.params,
         }
@@ -71,7 +83,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A recorded search."""
+    """A recorded search; `final` has the architecture found, as plain values, and `params`."""
 
     dataset: str
     n_train: int
@@ -79,7 +91,11 @@ class Trace:
     macro: MacroSpace
     micro: MicroSpace
     candidates: tuple[Recorded, ...]
-    final: Architecture
+    final: Mapping[str, Any]
+
+    def fingerprint(self) -> str:
+        """16 hex digits that tell this record from others with the same thresholds."""
+        return hashlib.sha256(repr((self.candidates, self.final)).encode()).hexdigest()[:16]
 
 
 def read_trace(path: Path) -> Trace:
@@ -93,18 +109,15 @@ def read_trace(path: Path) -> Trace:
     except OSError as error:
         reason = error.strerror or error
         raise TraceError(f"Cannot read the trace {path}: {reason}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TraceError(f"A trace must be a JSON file, but {path} is not.") from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != FORMAT:
-        raise TraceError(f"A trace must be of format {FORMAT!r}, but {path} has {found!r}.")
+        raise TraceError(f"A trace must be of format {FORMAT!r}, but {path} has {short(found)}.")
     try:
         return _parse(record)
-    except InvalidSpace as error:
-        raise TraceError(f"The trace {path} holds an impossible value: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise TraceError(f"The trace {path} is incomplete or damaged: {what}.") from None
+    except ValueError as error:
+        raise TraceError(f"The trace {path} is incomplete or damaged: {error}") from None
 
 
 def write_trace(studies: LinkedStudies) -> dict[str, Any]:
@@ -119,22 +132,23 @@ def write_trace(studies: LinkedStudies) -> dict[str, Any]:
         raise SearchError(
             f"A trace must be of a search that has ended, but {studies.name!r} is under way."
         )
-    link = studies.link
-    macro, reader = link.space, studies.reader("micro")
+    link, reader, result = studies.link, studies.reader("micro"), studies.result()
+    macro, found = link.space, result.architecture
     assert isinstance(macro, MacroSpace) and reader and isinstance(reader.space, MicroSpace)
-    result = studies.result()
-    assert result.architecture is not None
+    assert found is not None
+    if macro.n_valid is None:
+        raise SearchError("A trace must say how many validation images there are: `n_valid`.")
     return {
         "format": FORMAT,
-        "dataset": link.dataset.get("dataset", link.name),
+        "dataset": str(link.dataset.get("dataset", link.name)),
         "input_shape": list(macro.input_shape),
         "classes": macro.classes,
-        "n_train": link.dataset.get("n_train"),
+        "n_train": _n_train(studies),
         "n_valid": macro.n_valid,
         "config": _config(macro, reader.space),
-        "candidates": [*_written(studies, "macro"), *_written(studies, "micro")],
+        "candidates": [row for role in ROLES for row in _written(studies, role)],
         "final": {
-            **result.architecture.to_json(),
+            **found.to_json(),
             "params": result.params,
             "epochs": _macro_epochs(ends[0]),
             "search_seconds": round(result.seconds, 1),
@@ -142,56 +156,84 @@ def write_trace(studies: LinkedStudies) -> dict[str, Any]:
     }
 
 
-def _parse(record: Mapping[str, Any]) -> Trace:
-    config, shape = record["config"], [int(size) for size in record["input_shape"]]
+def _parse(record: Any) -> Trace:
+    config, n_train = value(record, "config"), whole(record, "n_train", at_least=1)
     task: dict[str, Any] = {
-        "input_shape": tuple(shape),
-        "classes": int(record["classes"]),
-        "n_valid": int(record["n_valid"]),
-        **{name: config[name] for name in LIMITS if config.get(name) is not None},
+        "input_shape": tuple(wholes(record, "input_shape")),
+        "classes": whole(record, "classes"),
+        "n_valid": whole(record, "n_valid", at_least=1),
     }
-    thresholds: dict[str, Any] = {name: _fraction(config[name]) for name in IN_POINTS}
-    sizes: dict[str, Any] = {name: int(config[name]) for name in AS_THEY_ARE}
-    macro = MacroSpace(**task, **sizes, **thresholds)
+    limits: dict[str, Any] = {name: whole(config, name) for name in LIMITS if given(config, name)}
+    thresholds: dict[str, Any] = {name: _fraction(config, name) for name in IN_POINTS}
+    sizes: dict[str, Any] = {name: whole(config, name) for name in AS_THEY_ARE}
+    choices: dict[str, Any] = {
+        name: tuple(read(config, name))
+        for name, read in (("operations", texts), ("kernels", wholes))
+        if given(config, name)
+    }
+    macro = MacroSpace(**task, **limits, **sizes, **thresholds)
     micro = MicroSpace(
         **task,
+        **limits,
+        **choices,
         depth=macro.min_depth,
         width=macro.min_width,
-        epochs=int(config["micro_epochs"]),
-        param_slack=int(config["param_slack"]),
-        operations=tuple(config.get("operations", ("sep", "conv"))),
-        kernels=tuple(config.get("kernels", (3, 5))),
+        epochs=whole(config, "micro_epochs"),
+        param_slack=whole(config, "param_slack"),
     )
+    final, n_valid = value(record, "final"), task["n_valid"]
     return Trace(
-        dataset=str(record["dataset"]),
-        n_train=int(record["n_train"]),
-        n_valid=int(record["n_valid"]),
+        dataset=text(record, "dataset"),
+        n_train=n_train,
+        n_valid=n_valid,
         macro=macro,
         micro=micro,
-        candidates=tuple(_candidate(item) for item in record["candidates"]),
-        final=Architecture.from_json(record["final"]),
+        candidates=tuple(
+            _candidate(item, index, n_train=n_train, n_valid=n_valid)
+            for index, item in enumerate(each(record, "candidates"))
+        ),
+        final={
+            **_architecture(final).to_json(),
+            "depth": whole(final, "depth"),
+            "params": whole(final, "params"),
+        },
     )
 
 
-def _candidate(item: Mapping[str, Any]) -> Recorded:
-    refused = item.get("refused")
-    valid = tuple(int(count) for count in item["valid_correct"])
-    if not valid and refused is None:
-        raise ValueError("a candidate has neither right answers nor a reason why it was refused")
-    return Recorded(
-        phase=str(item["phase"]),
-        architecture=Architecture.from_json(item),
-        epochs=int(item["epochs"]),
-        params=int(item["params"]),
-        seconds=float(item["seconds"]),
-        train_correct=tuple(int(count) for count in item["train_correct"]),
-        valid_correct=valid,
-        refused=refused,
+def _candidate(item: Any, index: int, *, n_train: int, n_valid: int) -> Recorded:
+    try:
+        refused = text(item, "refused") if given(item, "refused") else None
+        recorded = Recorded(
+            phase=text(item, "phase"),
+            depth=whole(item, "depth"),
+            architecture=_architecture(item),
+            epochs=whole(item, "epochs"),
+            params=whole(item, "params"),
+            seconds=number(item, "seconds"),
+            train_correct=tuple(wholes(item, "train_correct", at_most=n_train)),
+            valid_correct=tuple(wholes(item, "valid_correct", at_most=n_valid)),
+            refused=refused,
+        )
+    except ValueError as error:
+        raise ValueError(f"candidate {index} (from 0): {error}") from None
+    if not recorded.valid_correct and refused is None:
+        raise ValueError(
+            f"candidate {index} (from 0): `valid_correct` must hold a count per epoch, "
+            "or `refused` a reason, but both are empty."
+        )
+    return recorded
+
+
+def _architecture(item: Any) -> Architecture:
+    return Architecture(
+        width=whole(item, "width"),
+        ops=tuple(texts(item, "ops")),
+        kernels=tuple(wholes(item, "kernels")),
     )
 
 
 def _config(macro: MacroSpace, micro: MicroSpace) -> dict[str, Any]:
-    limits = {name: getattr(macro, name) for name in LIMITS}
+    limits: dict[str, Any] = {name: getattr(macro, name) for name in LIMITS}
     return {
         **{name: getattr(macro, name) for name in AS_THEY_ARE},
         **{name: _points(getattr(macro, name)) for name in IN_POINTS},
@@ -203,38 +245,88 @@ def _config(macro: MacroSpace, micro: MicroSpace) -> dict[str, Any]:
     }
 
 
-def _written(studies: LinkedStudies, role: Any) -> list[dict[str, Any]]:
+def _written(studies: LinkedStudies, role: Role) -> list[dict[str, Any]]:
     walk, reader = studies.walk(role), studies.reader(role)
     assert walk is not None and reader is not None
-    trials = {reader.candidate(trial): trial for trial in all_trials(studies.study(role))}
-    steps = [step for step in walk.steps if step.proposal.phase != "confirm"]
-    return [_row(step, reader.space, trials[step.proposal.candidate]) for step in steps]
+    tried: dict[Any, list[FrozenTrial]] = {}
+    for trial in all_trials(studies.study(role)):
+        tried.setdefault(reader.candidate(trial), []).append(trial)
+    rows = []
+    for step in (step for step in walk.steps if step.proposal.phase != "confirm"):
+        candidate = step.proposal.candidate
+        # A trial that was brought by hand need not say its epochs.
+        trials = tried.get(candidate) or tried[replace(candidate, epochs=None)]
+        rows.append(_row(step, reader.space, _decisive(trials, step.outcome), role))
+    return rows
 
 
-def _row(step: Step, space: MacroSpace | MicroSpace, trial: FrozenTrial) -> dict[str, Any]:
-    architecture = step.proposal.candidate.architecture
-    values = [value for _, value in sorted(trial.intermediate_values.items())]
+def _decisive(trials: list[FrozenTrial], outcome: Outcome | None) -> FrozenTrial:
+    """Of all trials of one candidate, the one that gave its outcome."""
+    state = TrialState.COMPLETE if isinstance(outcome, Trained) else TrialState.PRUNED
+    ended = sorted((trial for trial in trials if trial.state is state), key=_end)
+    return ended[0] if ended else trials[-1]
+
+
+def _end(trial: FrozenTrial) -> tuple[float, int]:
+    assert trial.datetime_complete is not None
+    return trial.datetime_complete.timestamp(), trial.number
+
+
+def _row(
+    step: Step, space: MacroSpace | MicroSpace, trial: FrozenTrial, role: Role
+) -> dict[str, Any]:
+    architecture, n_valid = step.proposal.candidate.architecture, space.n_valid or 0
+    shares = [share for _, share in sorted(trial.intermediate_values.items())]
+    counts = [round(share * n_valid) for share in shares if math.isfinite(share)]
     row = {
         "phase": step.proposal.phase,
         **architecture.to_json(),
         "epochs": step.proposal.candidate.epochs,
         "params": space.params(architecture),
         "seconds": trial.user_attrs.get("seconds", 0.0),
-        "train_correct": trial.user_attrs.get("train_correct", []),
-        "valid_correct": [round(value * (space.n_valid or 0)) for value in values],
+        "train_correct": trial.user_attrs.get("train_correct") or [],
+        "valid_correct": counts,
     }
     if isinstance(step.outcome, (Stopped, Failed)):
         return {**row, "refused": step.outcome.reason}
+    score = step.score
+    if (
+        score is None
+        or not math.isfinite(score)
+        or max(counts, default=-1) != round(score * n_valid)
+    ):
+        raise SearchError(
+            "A trace must hold each trial's right answers after each epoch, the best of them its "
+            f"score, but trial {trial.number} of the {role} study did not report them."
+        )
     return row
+
+
+def _n_train(studies: LinkedStudies) -> int:
+    """Images that were trained on, as its trials counted them: a last batch of one is left out."""
+    for trial in trials_of(studies):
+        correct = trial.user_attrs.get("train_correct")
+        accuracy = trial.user_attrs.get("train_accuracy")
+        if correct and accuracy:
+            images: int = round(max(correct) / accuracy)
+            return images
+    n_train = studies.link.dataset.get("n_train")
+    if not isinstance(n_train, int):
+        raise SearchError(
+            "A trace must say how many images were trained on: `n_train` of dataset."
+        )
+    return n_train
 
 
 def _macro_epochs(end: object) -> int | None:
     return end.found.epochs if isinstance(end, Done) and end.found else None
 
 
-def _fraction(points: float) -> float:
-    """Points as a fraction, as exactly as they were written."""
-    return float(Fraction(str(points)) / 100)
+def _fraction(record: Any, key: str) -> float | None:
+    """Points as a fraction, as exactly as they were written; None where there is no bound."""
+    if key == "target_accuracy" and value(record, key) is None:
+        return None
+    return float(Fraction(str(number(record, key))) / 100)
 
 
 def _points(fraction: float | None) -> float | None:

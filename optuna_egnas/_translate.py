@@ -14,7 +14,7 @@ A trial that used none of the sampler's parameters says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from ._claims import all_trials, claimed, is_alive
+from ._claims import DROPPED, all_trials, claimed, is_alive
 from ._core.encoding import Names, decode, encode, ranges
 from ._core.history import (
     Candidate,
     Event,
     Failed,
     History,
+    Ledger,
     Lost,
     Observation,
     Running,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 FIXED = "fixed_params"
 """Where Optuna keeps the parameters of an enqueued trial."""
 NO_VERDICT = ("premise", "limit")
+RESUMED = "resumed_from"
+"""The user attribute with the epoch from which a trial went on."""
 
 
 def distributions(
@@ -84,18 +87,28 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The trials of a study, as they stand: its history, and what was handed out in vain."""
+
+    history: History
+    diverted: frozenset[Candidate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """Reads the trials of one study as a history.
 
-    `memo` holds what finished trials said, by their number, since they no longer change;
-    dropping it changes nothing.
+    What finished trials said is kept, since they no longer change: a new look reads only the
+    others. Dropping it changes nothing, and keeping one twice neither (threads share a reader).
     """
 
     space: MacroSpace | MicroSpace
     names: Names
     sign: float
     owned: frozenset[str]
-    memo: dict[int, Reading] = field(default_factory=dict)
+    _ledger: Ledger = field(default_factory=Ledger)
+    _in_vain: set[Candidate] = field(default_factory=set)
+    _kept: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, study: Study, space: MacroSpace | MicroSpace, names: Names) -> Reader:
@@ -111,16 +124,22 @@ class Reader:
 
     def history(self, study: Study) -> History:
         """The study's history, as it stands."""
-        readings = self.readings(all_trials(study))
-        return History.of(seen.observation for seen in readings if seen.observation)
+        return self.view(all_trials(study)).history
 
-    def diverted(self, study: Study) -> set[Candidate]:
-        """The candidates that were handed out in vain."""
-        return {seen.diverted for seen in self.readings(all_trials(study)) if seen.diverted}
-
-    def readings(self, trials: Iterable[FrozenTrial]) -> list[Reading]:
-        """What each trial says."""
-        return [self._recall(trial) for trial in trials]
+    def view(self, trials: Sequence[FrozenTrial]) -> View:
+        """What these trials of the study say, in the order of their numbers."""
+        kept = self._kept
+        readings = [
+            self._keep(trial) if trial.state.is_finished() else self._read(trial)
+            for trial in trials
+            if trial.number not in kept
+        ]
+        unfinished = [
+            seen.observation
+            for seen in readings
+            if seen.observation is not None and seen.observation.number not in kept
+        ]
+        return View(history=self._ledger.history(unfinished), diverted=frozenset(self._in_vain))
 
     def candidate(self, trial: FrozenTrial) -> Candidate | None:
         """What a trial trains, by its claim or by its parameters; None if it is not ours."""
@@ -130,12 +149,14 @@ class Reader:
         fixed = trial.system_attrs.get(FIXED, {})
         return decode({**fixed, **trial.params}, self.space, self.names)
 
-    def _recall(self, trial: FrozenTrial) -> Reading:
-        if not trial.state.is_finished():
-            return self._read(trial)
-        if trial.number not in self.memo:
-            self.memo[trial.number] = self._read(trial)
-        return self.memo[trial.number]
+    def _keep(self, trial: FrozenTrial) -> Reading:
+        reading = self._read(trial)
+        if reading.observation is not None:
+            self._ledger.write(reading.observation)
+        if reading.diverted is not None:
+            self._in_vain.add(reading.diverted)
+        self._kept.add(trial.number)
+        return reading
 
     def _read(self, trial: FrozenTrial) -> Reading:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not self._uses_ours(trial):
@@ -175,7 +196,7 @@ def _event(trial: FrozenTrial, sign: float) -> Event | None:
     if trial.state is TrialState.FAIL:
         return _failed(trial)
     if trial.state is TrialState.RUNNING and not is_alive(trial):
-        return Lost()
+        return _lost(trial)
     return Running()
 
 
@@ -186,9 +207,13 @@ def _stopped(trial: FrozenTrial) -> Event | None:
 
 
 def _failed(trial: FrozenTrial) -> Event | None:
-    if "dropped" in trial.user_attrs:
+    if DROPPED in trial.user_attrs:
         return None
     error = trial.user_attrs.get("error")
     if error is None:
-        return Lost()
+        return _lost(trial)
     return Failed(reason=str(error), final=bool(trial.user_attrs.get("error_is_final", False)))
+
+
+def _lost(trial: FrozenTrial) -> Lost:
+    return Lost(start=int(trial.user_attrs.get(RESUMED, 0)))

@@ -11,12 +11,16 @@ from typing import Any
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
+from ._core.space import check_number
 from ._linked import SHARED
 from .errors import InvalidSpace
+from .evaluation._checkpoint import CHECKPOINT_SECONDS
 from .evaluation._data import DataOptions, TrainingData
 from .evaluation._training import Recipe
 
 __all__ = ["DataOptions", "SearchOptions"]
+
+STALE_AFTER = 900.0
 
 PROFILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "full": ({}, {}),
@@ -47,9 +51,18 @@ class SearchOptions:
         data: how the data set is read.
         macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's.
         recipe: fields of `Recipe` that replace the published ones.
+        deterministic: every candidate is trained on one thread by deterministic algorithms, so
+            that any number of workers on one machine gets the same values to the bit. Part of
+            what a search is: the number of threads changes weights.
+        artifacts: where checkpoints are kept: a directory, s3://bucket/prefix or
+            gs://bucket/prefix; default: where this search has kept them, at first
+            `egnas-artifacts` in the working directory. Another place is used from then on.
+        checkpoint_seconds: a checkpoint is written after each epoch, but not more often.
+        stale_after: seconds without a sign of life after which a worker counts as dead, where
+            neither its process nor its heartbeat can be seen from here. Longer than an epoch.
 
     Raises:
-        InvalidSpace: an unknown profile or field.
+        InvalidSpace: an unknown profile or field, or a time that is out of its bounds.
     """
 
     profile: str | None = None
@@ -60,8 +73,14 @@ class SearchOptions:
     macro: Mapping[str, Any] = field(default_factory=dict)
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    deterministic: bool = False
+    artifacts: str | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    stale_after: float = STALE_AFTER
 
     def __post_init__(self) -> None:
+        check_number("checkpoint_seconds", self.checkpoint_seconds)
+        check_number("stale_after", self.stale_after, at_least=1.0)
         if self.profile is not None and self.profile not in PROFILES:
             known = ", ".join(sorted(PROFILES))
             raise InvalidSpace(f"`profile` must be one of {known}, but got {self.profile!r}.")

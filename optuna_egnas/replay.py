@@ -16,8 +16,8 @@ from ._core.encoding import Names
 from ._core.history import Candidate
 from ._core.proposal import Step
 from ._core.walk import Done
-from ._link import Role
-from ._linked import ROLES, LinkedStudies, create_linked_studies
+from ._link import ROLES, Role
+from ._linked import LinkedStudies, create_linked_studies
 from ._trace import Recorded, Trace
 from ._translate import suggest
 
@@ -67,24 +67,24 @@ def replay(
         name=name or f"replay-{trace.dataset}",
         macro=trace.macro,
         micro=trace.micro,
-        dataset={"dataset": trace.dataset, "n_train": trace.n_train},
+        dataset={
+            "dataset": trace.dataset,
+            "n_train": trace.n_train,
+            "trace": trace.fingerprint(),
+        },
     )
     path: list[Recorded] = []
     for role in ROLES:
         difference = _replay_walk(studies, role, trace, path)
         if difference is not None:
             return _report(path, None, difference)
-    result = studies.result()
+    final = _final(studies)
     if len(path) < len(trace.candidates):
-        return _report(path, _final(studies), _difference(trace, len(path), None))
-    if result.architecture != trace.final:
-        difference = {
-            "index": len(path),
-            "expected": trace.final.to_json(),
-            "proposed": result.architecture.to_json() if result.architecture else None,
-        }
-        return _report(path, _final(studies), difference)
-    return _report(path, _final(studies), None)
+        return _report(path, final, _difference(trace, len(path), None))
+    if final != trace.final:
+        difference = {"index": len(path), "expected": dict(trace.final), "proposed": final}
+        return _report(path, final, difference)
+    return _report(path, final, None)
 
 
 def _replay_walk(
@@ -108,6 +108,8 @@ def _replay_walk(
         key = (walk.next.phase, candidate)
         difference = _agree(trace, path, _proposed(studies, role, key))
         if difference is not None:
+            # Else three replays of a wrong record would count as three lost workers.
+            trial.set_user_attr("dropped", "differs from the record")
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             return difference
         _tell(study, trial, path[-1], trace)

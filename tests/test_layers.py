@@ -17,7 +17,11 @@ ROOT = Path(optuna_egnas.__file__).parent
 FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "_core": ({"_core", "errors"}, set()),
-    "_claims": ({"_core"}, {"optuna", "psutil"}),
+    "_alive": (set(), {"psutil"}),
+    "_stop": (set(), set()),
+    "_claims": ({"_core", "_alive"}, {"optuna"}),
+    "_artifacts": ({"errors"}, {"optuna"}),
+    "_record": (set(), set()),
     "_translate": ({"_core", "_claims"}, {"optuna"}),
     "_storage": ({"errors"}, {"optuna", "sqlalchemy"}),
     "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
@@ -26,8 +30,13 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"evaluation", "_core", "errors"},
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},
     ),
-    "evaluation/_objective": (
+    "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
+    "evaluation/_account": (
         {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
+        {"optuna"},
+    ),
+    "evaluation/_objective": (
+        {"evaluation", "_core", "_claims", "_translate", "_link", "_stop", "errors"},
         {"torch", "optuna"},
     ),
     "_result": ({"_core"}, set()),
@@ -36,7 +45,20 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"optuna"},
     ),
 }
-TOP = {"options", "_search", "_study_file", "_trace", "replay", "_show", "_cli", "__init__"}
+TOP = {
+    "options",
+    "_search",
+    "_study_file",
+    "_trace",
+    "replay",
+    "_show",
+    "_rerun",
+    "_workers",
+    "_arguments",
+    "_forecast",
+    "_stored",
+    "_cli",
+} | {"__init__"}
 PRIVATE = ("optuna._", "._storage", "._study_id", "._trial_id", "._thread_local")
 
 

@@ -7,7 +7,7 @@ decisions of a search are computed from it, each time anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .architecture import Architecture
@@ -15,7 +15,7 @@ from .architecture import Architecture
 MAX_ERRORS = 2
 """So many failures of one candidate, each with an error, count as refused."""
 MAX_LOSSES = 3
-"""So many workers lost with one candidate count as refused: it kills its worker."""
+"""So many workers lost with one candidate, from one start, count as refused: it kills them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,15 @@ class Running:
     """In the hands of a live worker, or about to be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The worker died or dropped it: as if it never ran, unless that happens every time."""
+    """The worker died: as if it never ran, unless that happens every time.
+
+    `start` is the epoch from which it went on: a worker that gets ahead each time is not killed
+    by its candidate.
+    """
+
+    start: int = 0
 
 
 Outcome = Trained | Stopped | Failed | Running
@@ -87,11 +93,7 @@ class History:
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> History:
         """Read the trials of a study; their order does not matter."""
-        events: dict[Candidate, list[Event]] = {}
-        for seen in sorted(observations, key=lambda seen: (seen.finished, seen.number)):
-            events.setdefault(seen.candidate, []).append(seen.event)
-        outcomes = {candidate: _one_outcome(listed) for candidate, listed in events.items()}
-        return cls({key: outcome for key, outcome in outcomes.items() if outcome is not None})
+        return Ledger().history(observations)
 
     def with_outcome(self, candidate: Candidate, outcome: Outcome) -> History:
         """The same history with one more outcome."""
@@ -108,6 +110,53 @@ class History:
         return self.outcomes.get(unsaid)
 
 
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Observations by candidate and number; writing one down twice changes nothing."""
+
+    finished: dict[Candidate, dict[int, Observation]] = field(default_factory=dict)
+
+    def write(self, observation: Observation) -> None:
+        """Keep what a finished trial has said."""
+        page = self.finished.setdefault(observation.candidate, {})
+        page[observation.number] = observation
+
+    def history(self, unfinished: Iterable[Observation]) -> History:
+        """A history of all that is kept, and of what trials say that have not finished."""
+        open_: dict[Candidate, list[Observation]] = {}
+        for observation in unfinished:
+            open_.setdefault(observation.candidate, []).append(observation)
+        return History(_Outcomes(self.finished, open_))
+
+
+class _Outcomes(Mapping[Candidate, Outcome]):
+    """Outcomes that are worked out when they are asked for: a walk asks for few of many."""
+
+    def __init__(
+        self,
+        finished: Mapping[Candidate, Mapping[int, Observation]],
+        unfinished: Mapping[Candidate, list[Observation]],
+    ) -> None:
+        self._finished = finished
+        self._unfinished = unfinished
+
+    def __getitem__(self, candidate: Candidate) -> Outcome:
+        ended = list(self._finished.get(candidate, {}).values())
+        seen = [*ended, *self._unfinished.get(candidate, ())]
+        seen.sort(key=lambda observation: (observation.finished, observation.number))
+        outcome = _one_outcome([observation.event for observation in seen])
+        if outcome is None:
+            raise KeyError(candidate)
+        return outcome
+
+    def __iter__(self) -> Iterator[Candidate]:
+        known = {**self._finished, **self._unfinished}
+        return (candidate for candidate in known if self.get(candidate) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def _one_outcome(events: list[Event]) -> Outcome | None:
     """The first decisive event in order of arrival; else what the others add up to."""
     for event in events:
@@ -117,6 +166,7 @@ def _one_outcome(events: list[Event]) -> Outcome | None:
     errors = [event for event in events if isinstance(event, Failed)]
     if len(errors) >= MAX_ERRORS:
         return errors[-1]
-    if kinds[Lost] >= MAX_LOSSES:
+    losses = Counter(event.start for event in events if isinstance(event, Lost))
+    if losses and max(losses.values()) >= MAX_LOSSES:
         return Failed(reason=f"its worker was lost {kinds[Lost]} times", final=True)
     return Running() if kinds[Running] else None

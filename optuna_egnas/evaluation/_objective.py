@@ -7,24 +7,34 @@ training and the validation images, and nothing here can load others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import optuna
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from .._claims import all_trials, claimed_phase, storage_of, study_attributes
+from .._claims import (
+    DROPPED,
+    all_trials,
+    claimed_phase,
+    patience_of,
+    storage_of,
+    study_attributes,
+)
 from .._core.encoding import Names
-from .._core.history import Candidate, Trained
-from .._core.proposal import Step
+from .._core.history import Candidate
 from .._core.walk import step_of
-from .._core.words import name_candidate, verdict_words
-from .._link import Link, Role, partner_name, read_link, start_of
+from .._link import Link, partner_name, read_link, start_of
+from .._stop import interruptible
 from .._translate import Reader, suggest
 from ..errors import EgnasError, SearchError
-from ._network import build
-from ._training import EpochRecord, NonFiniteLoss, Recipe, candidate_seed, train
+from ._account import Account, Life, Progress
+from ._checkpoint import Checkpoints, Place
+from ._course import Task, train_candidate
+from ._training import EpochRecord, NonFiniteLoss, Recipe
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -37,23 +47,6 @@ class CandidateFailed(EgnasError):
     """A candidate failed by itself; the walk counts it and goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What a watcher of a search is told after each epoch, and at the end of each candidate.
-
-    `score` is the best validation accuracy so far (fraction). `verdict` is None until the
-    candidate has ended.
-    """
-
-    role: Role
-    phase: str
-    candidate: str
-    epoch: int
-    epochs: int
-    score: float
-    verdict: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Objective:
     """Trains on `training`, scores on `validation`: the best accuracy over the epochs.
@@ -64,6 +57,7 @@ class Objective:
         seed: the search's seed; each candidate derives its own from it.
         device: where to train.
         watch: is told of every epoch.
+        checkpoints: where a training leaves what another trial of its candidate goes on from.
 
     Raises, when called:
         CandidateFailed: the training failed; the trial has the reason as its attribute `error`.
@@ -75,135 +69,94 @@ class Objective:
     seed: int
     device: torch.device
     watch: Callable[[Progress], None] | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     def __call__(self, trial: Trial) -> float:
         """Train the trial's candidate; returns its validation accuracy as a fraction."""
+        try:
+            return self._evaluate(trial)
+        except KeyboardInterrupt:
+            with suppress(UpdateFinishedTrialError):
+                trial.set_user_attr(DROPPED, "stopped by its user")
+            raise
+
+    def task(self, reader: Reader) -> Task:
+        """What the trainings of the reader's study have in common."""
+        return Task(
+            training=self.training,
+            validation=self.validation,
+            recipe=self.recipe,
+            seed=self.seed,
+            device=self.device,
+            input_shape=reader.space.input_shape,
+            classes=reader.space.classes,
+        )
+
+    def forget(self, study: Study) -> None:
+        """Remove the checkpoints that are left of a study's walk, when it has ended."""
+        link, reader = _read(study)
+        unfinished = (TrialState.FAIL, TrialState.PRUNED)
+        trials = [trial for trial in all_trials(study) if trial.state in unfinished]
+        for candidate in {reader.candidate(trial) for trial in trials} - {None}:
+            assert candidate is not None
+            if candidate.epochs is not None:
+                self._place(link, candidate).remove()
+
+    def _evaluate(self, trial: Trial) -> float:
         link, reader = _read(trial.study)
         candidate = suggest(trial, reader.space, reader.names)
-        account = _Account(
+        frozen = all_trials(trial.study)[trial.number]
+        account = Account(
             trial=trial,
             reader=reader,
             candidate=candidate,
             step=step_of(reader.space, reader.history(trial.study), candidate),
-            phase=claimed_phase(all_trials(trial.study)[trial.number]) or "enqueued",
+            phase=claimed_phase(frozen) or "enqueued",
             role=link.role,
             watch=self.watch,
+            life=Life(trial=trial, patience=patience_of(frozen)),
         )
         account.begin()
         known = _trained_elsewhere(trial.study, link, candidate)
         if known is not None:
             return account.copy(*known)
+        place = self._place(link, candidate)
         try:
-            return self._train(trial, candidate, account)
+            return self._train(account, place)
         except KeyboardInterrupt:
-            trial.set_user_attr("dropped", "stopped by its user")
+            place.write()
+            raise
+        except optuna.TrialPruned:
+            # A stop that is no verdict leaves its work to whoever comes back to it.
+            place.write() if account.is_undecided() else place.remove()
+            raise
+        except CandidateFailed:
+            # The second attempt goes on from the last whole epoch; after it there is none.
+            place.remove() if account.is_given_up() else place.write()
             raise
 
-    def _train(self, trial: Trial, candidate: Candidate, account: _Account) -> float:
+    def _train(self, account: Account, place: Place) -> float:
+        trial, start = account.trial, place.newest()
+        account.resume(start.epoch if start else 0)
         records: list[EpochRecord] = []
-        for record in _guarded(trial, self._records(account.reader, candidate)):
-            records.append(record)
-            trial.report(record.valid_accuracy, record.epoch)
-            account.tell(record.epoch, max(record.valid_accuracy for record in records))
-            if trial.should_prune():
-                _write_records(trial, records, self.device)
-                account.stop(record.epoch)
+        task = self.task(account.reader)
+        with closing(train_candidate(task, account.candidate, start=start, place=place)) as run:
+            for record in _guarded(trial, run):
+                records.append(record)
+                trial.report(record.valid_accuracy, record.epoch)
+                account.tell(record.epoch, max(record.valid_accuracy for record in records))
+                account.life.show(record.seconds)
+                if trial.should_prune():
+                    _write_records(trial, records, self.device)
+                    account.stop(record.epoch)
         _write_records(trial, records, self.device)
         score = max(record.valid_accuracy for record in records)
         account.judge(score, max(record.train_accuracy for record in records))
+        place.remove()
         return score
 
-    def _records(self, reader: Reader, candidate: Candidate) -> Iterator[EpochRecord]:
-        assert candidate.epochs is not None
-        seed = candidate_seed(
-            self.seed, candidate.architecture, candidate.epochs, candidate.replicate
-        )
-        network = build(
-            candidate.architecture,
-            input_shape=reader.space.input_shape,
-            classes=reader.space.classes,
-            generator=torch.Generator().manual_seed(seed),
-        )
-        yield from train(
-            network,
-            self.training,
-            self.validation,
-            epochs=candidate.epochs,
-            recipe=self.recipe,
-            seed=seed,
-            device=self.device,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Account:
-    """Says of one trial what it is, how it goes and what it means, in words.
-
-    `step` is its place on the likeliest path; None where the walk has left it behind.
-    """
-
-    trial: Trial
-    reader: Reader
-    candidate: Candidate
-    step: Step | None
-    phase: str
-    role: Role
-    watch: Callable[[Progress], None] | None
-
-    def begin(self) -> None:
-        """Write what the dashboard shows of a candidate."""
-        architecture = self.candidate.architecture
-        self.trial.set_user_attr("phase", self.phase)
-        self.trial.set_user_attr("params", self.reader.space.params(architecture))
-        self.trial.set_user_attr("macs", self.reader.space.macs(architecture))
-        self.tell(0, 0.0)
-
-    def tell(self, epoch: int, score: float, verdict: str | None = None) -> None:
-        """Tell the watcher, if there is one."""
-        if self.watch is None:
-            return
-        architecture = self.candidate.architecture
-        plain = f"depth {architecture.depth}, width {architecture.width}"
-        self.watch(
-            Progress(
-                role=self.role,
-                phase=self.phase,
-                candidate=name_candidate(self.step.proposal) if self.step else plain,
-                epoch=epoch,
-                epochs=self.candidate.epochs or 0,
-                score=score,
-                verdict=verdict,
-            )
-        )
-
-    def judge(self, score: float, train_accuracy: float | None) -> None:
-        """Write the verdict where it can be told already: attributes freeze when a trial ends."""
-        outcome = Trained(score=score, train_accuracy=train_accuracy)
-        history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
-        step = step_of(self.reader.space, history, self.candidate)
-        if step is None or step.guessed:
-            self.tell(self.candidate.epochs or 0, score, "trained ahead of the walk")
-            return
-        self.trial.set_user_attr("verdict", verdict_words(step))
-        self.tell(self.candidate.epochs or 0, score, verdict_words(step))
-
-    def stop(self, epoch: int) -> NoReturn:
-        """End a candidate that the study's pruner has stopped."""
-        reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
-        self.trial.set_user_attr("stopped", reason)
-        self.tell(epoch, 0.0, f"refused: {reason}")
-        raise optuna.TrialPruned(reason)
-
-    def copy(self, study_name: str, source: FrozenTrial) -> float:
-        """Take over what another study's trial of the same candidate has measured."""
-        for step, value in sorted(source.intermediate_values.items()):
-            self.trial.report(value, step)
-        for key in ("train_accuracy", "train_correct", "device"):
-            self.trial.set_user_attr(key, source.user_attrs.get(key))
-        self.trial.set_user_attr("copied_from", f"{study_name}, trial {source.number}")
-        assert source.value is not None
-        self.judge(source.value, source.user_attrs.get("train_accuracy"))
-        return source.value
+    def _place(self, link: Link, candidate: Candidate) -> Place:
+        return self.checkpoints.place(link.run, link.role, candidate, self.recipe, self.seed)
 
 
 def _read(study: Study) -> tuple[Link, Reader]:
@@ -238,7 +191,8 @@ def _guarded(trial: Trial, records: Iterator[EpochRecord]) -> Iterator[EpochReco
     """The records; a training that fails by itself ends as `CandidateFailed`."""
     while True:
         try:
-            record = next(records)
+            with interruptible():
+                record = next(records)
         except StopIteration:
             return
         except NonFiniteLoss as error:
@@ -261,3 +215,7 @@ def _write_records(trial: Trial, records: list[EpochRecord], device: torch.devic
     trial.set_user_attr("epochs_trained", len(records))
     trial.set_user_attr("seconds", round(sum(record.seconds for record in records), 3))
     trial.set_user_attr("device", str(device))
+    trial.set_user_attr("threads", torch.get_num_threads())
+    divided = [record.micro_batch for record in records]
+    if any(divided):
+        trial.set_user_attr("micro_batch", divided)

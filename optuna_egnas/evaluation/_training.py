@@ -31,6 +31,7 @@ from ._augmentation import (
     memory_format,
     normalised,
 )
+from ._state import TrainingState
 
 if TYPE_CHECKING:
     from ._data import LabelledImages
@@ -110,6 +111,7 @@ class EpochRecord:
     `epoch` counts from 1. `train_loss` (mean) and `train_correct` are those of the training
     passes themselves, over `n_train` augmented images. `learning_rate` is that at the epoch's
     end: 0 after the last one. `seconds` covers the epoch's training and validation.
+    `micro_batch` is the most images in one pass where a batch had to be divided; else None.
     """
 
     epoch: int
@@ -120,6 +122,7 @@ class EpochRecord:
     n_valid: int
     learning_rate: float
     seconds: float
+    micro_batch: int | None = None
 
     @property
     def train_accuracy(self) -> float:
@@ -155,8 +158,15 @@ def train(
     recipe: Recipe,
     seed: int,
     device: torch.device | str,
+    state: TrainingState | None = None,
+    micro_batch: int | None = None,
 ) -> Iterator[EpochRecord]:
     """Train a network, one record after each epoch; it then holds that epoch's weights.
+
+    Begins where `state` stands, and keeps it up to date: after each record the caller may take
+    its snapshot, from which another call goes on to the bit. With `micro_batch`, at least 3, a
+    batch passes in parts of at most so many images and their gradients add up to the batch's;
+    only batch norms see the difference, since they then normalise each part by itself.
 
     The network is moved to the device, the data sets are copied there unless they are there, and
     neither they nor the validation change anything. At each record the network is in evaluation
@@ -189,7 +199,10 @@ def train(
     steps = math.ceil(n_train / recipe.batch_size)
     # On the CPU, whatever the device: all devices then see the same images in the same order.
     generator = Generator().manual_seed(seed)
-    for epoch in range(1, epochs + 1):
+    state = state or TrainingState()
+    state.attach(network, optimizer, generator)
+    parts = math.ceil(recipe.batch_size / (micro_batch or recipe.batch_size))
+    for epoch in range(state.epoch + 1, epochs + 1):
         started = time.perf_counter()
         network.train()
         draws = draw_epoch(images.shape, recipe, generator)[:n_train].to(device)
@@ -199,23 +212,25 @@ def train(
         for step, batch in enumerate(torch.split(draws, recipe.batch_size), start=first_step):
             rate = cosine_rate(recipe.learning_rate, step, epochs * steps)
             optimizer.param_groups[0]["lr"] = rate
-            _average_from_first_step(norms, step)
-            targets = labels[batch[:, 0]]
-            logits = network(augmented(images, batch, recipe, statistics))
-            loss = cross_entropy(logits, targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            for index, part in enumerate(_parts(batch, micro_batch)):
+                _average_from_first_step(norms, step * parts + index, parts)
+                targets = labels[part[:, 0]]
+                logits = network(augmented(images, part, recipe, statistics))
+                loss = cross_entropy(logits, targets) * (len(part) / len(batch))
+                loss.backward()  # type: ignore[no-untyped-call]
+                # Read once an epoch: a read in each step would stall an accelerator.
+                loss_sum += loss.detach() * len(batch)
+                correct += (logits.argmax(1) == targets).sum()
             clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimizer.step()
-            # Read once an epoch: a read in each step would stall an accelerator.
-            loss_sum += loss.detach() * len(batch)
-            correct += (logits.argmax(1) == targets).sum()
         train_loss = loss_sum.item() / n_train
         if not math.isfinite(train_loss):
             raise NonFiniteLoss(
                 f"The loss must stay finite, but got {train_loss} in epoch {epoch}."
             )
         valid_correct = count_correct(network, valid_images, valid_labels, statistics)
+        state.epoch = epoch
         yield EpochRecord(
             epoch=epoch,
             train_loss=train_loss,
@@ -225,6 +240,7 @@ def train(
             n_valid=len(valid_labels),
             learning_rate=cosine_rate(recipe.learning_rate, epoch * steps, epochs * steps),
             seconds=time.perf_counter() - started,
+            micro_batch=micro_batch,
         )
 
 
@@ -249,17 +265,25 @@ def count_correct(
     return int(correct.item())
 
 
-def _average_from_first_step(norms: list[nn.BatchNorm2d], step: int) -> None:
-    """Set the weight of step `step` (from 0) in the running statistics of batch norms.
+def _parts(batch: Tensor, micro_batch: int | None) -> tuple[Tensor, ...]:
+    """A batch in parts of like size, none of a single image where `micro_batch` is at least 3."""
+    if micro_batch is None:
+        return (batch,)
+    return torch.tensor_split(batch, math.ceil(len(batch) / micro_batch))
 
-    They are the mean over all steps at first, and torch's moving average later.
+
+def _average_from_first_step(norms: list[nn.BatchNorm2d], update: int, parts: int) -> None:
+    """Set the weight of update `update` (from 0) in the running statistics of batch norms.
+
+    They are the mean over all updates at first, and torch's moving average later. There are
+    `parts` updates in a step.
     """
     # A running variance starts at 1, 30 times that of a layer on digits, and the moving average
     # alone leaves that a weight of 0.9 ** steps; over layers the error multiplies. After two
     # epochs (36 steps), 12 layers that got 80 % right in training were validated at 10 %.
     # In long trainings it makes no difference.
     for norm in norms:
-        norm.momentum = max(NORM_MOMENTUM, 1 / (step + 1))
+        norm.momentum = max(NORM_MOMENTUM / parts, 1 / (update + 1))
 
 
 def _without_single(count: int, batch_size: int) -> int:

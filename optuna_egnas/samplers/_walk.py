@@ -14,6 +14,7 @@ from optuna.exceptions import TrialPruned
 from optuna.samplers import BaseSampler, TPESampler
 
 from .._claims import (
+    all_trials,
     claimed,
     fail_trial,
     has_claim,
@@ -22,6 +23,7 @@ from .._claims import (
     study_attributes,
     wait_for_lower,
     write_claim,
+    write_owner,
 )
 from .._core.encoding import Names, encode
 from .._core.macro import MacroSpace
@@ -60,7 +62,10 @@ class WalkSampler(BaseSampler):
         self._space = space
         self._names = names
         self._independent = independent_sampler or TPESampler()
-        self._reader: tuple[object, Reader] | None = None
+        self._known: tuple[object, Reader, bool] | None = None
+        self.patience: float | None = None
+        """Seconds of silence after which a trial's worker counts as dead where neither its
+        process nor its heartbeat is known; None: never. Who sets it gives signs of life."""
 
     def reseed_rng(self) -> None:
         """Reseed the independent sampler; a walk has no randomness."""
@@ -72,7 +77,8 @@ class WalkSampler(BaseSampler):
         if len(study.directions) > 1:
             return
         try:
-            wait_for_lower(study, trial)
+            if self.patience is not None:
+                write_owner(study, trial, self.patience)
             self._claim(study, trial)
         except Exception:
             # Raising here would leave the trial RUNNING for ever.
@@ -140,14 +146,7 @@ class WalkSampler(BaseSampler):
 
     def frontier(self, study: Study, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` proposals that nobody has; none: all that is left is in flight."""
-        reader, _ = self._read(study)
-        ahead = frontier(reader.space, reader.history(study), k)
-        if isinstance(ahead, Done) or not ahead:
-            return ahead
-        in_vain = reader.diverted(study)
-        if ahead[0].candidate in in_vain:
-            return Done(found=None, cut_short=DIVERTED)
-        return tuple(proposal for proposal in ahead if proposal.candidate not in in_vain)
+        return self._ahead(study, all_trials(study), k)
 
     def _search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         reader, linked = self._read(study)
@@ -160,14 +159,26 @@ class WalkSampler(BaseSampler):
             self._claim(study, trial)
         return distributions(reader.space, self._names, linked=linked)
 
+    def _ahead(
+        self, study: Study, trials: Sequence[FrozenTrial], k: int = 1
+    ) -> tuple[Proposal, ...] | Done:
+        reader, _ = self._read(study)
+        view = reader.view(trials)
+        ahead = frontier(reader.space, view.history, k)
+        if isinstance(ahead, Done) or not ahead:
+            return ahead
+        if ahead[0].candidate in view.diverted:
+            return Done(found=None, cut_short=DIVERTED)
+        return tuple(proposal for proposal in ahead if proposal.candidate not in view.diverted)
+
     def _claim(self, study: Study, trial: FrozenTrial) -> None:
+        trials = wait_for_lower(study, trial)
         reader, _ = self._read(study)
         if _is_given(reader, trial):
             write_claim(study, trial, None)
             return
-        ahead = self.frontier(study)
-        free = ahead[0] if isinstance(ahead, tuple) and ahead else None
-        write_claim(study, trial, free)
+        ahead = self._ahead(study, trials)
+        write_claim(study, trial, ahead[0] if isinstance(ahead, tuple) and ahead else None)
 
     def _end_or_wait(self, study: Study) -> None:
         ahead = self.frontier(study)
@@ -184,12 +195,15 @@ class WalkSampler(BaseSampler):
         raise TrialPruned("The walk has ended: there is nothing left to train.")
 
     def _read(self, study: Study) -> tuple[Reader, bool]:
-        """A reader for the study's space, and whether the study is linked."""
-        space, linked = self._resolve(study)
-        key = (key_of(study), space)
-        if self._reader is None or self._reader[0] != key:
-            self._reader = (key, Reader.of(study, space, self._names))
-        return self._reader[1], linked
+        """A reader for the study's space, and whether the study is linked.
+
+        Kept for the study of last time: neither can change once it is known.
+        """
+        key = key_of(study)
+        if self._known is None or self._known[0] != key:
+            space, linked = self._resolve(study)
+            self._known = (key, Reader.of(study, space, self._names), linked)
+        return self._known[1:]
 
     def _resolve(self, study: Study) -> tuple[MacroSpace | MicroSpace, bool]:
         link = read_link(study_attributes(study))

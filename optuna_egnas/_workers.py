@@ -1,0 +1,287 @@
+"""Several workers for one search: processes on this machine, or tasks of a Ray cluster.
+
+No worker leads. Each opens the same two studies, asks for what nobody has, and finds out by
+itself when the macro walk hands over to the micro walk and when all is done. The one that started
+them only passes on what they tell, and asks them to end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import torch
+from optuna.storages import InMemoryStorage
+
+from ._linked import load_linked_studies
+from ._search import Setup, assemble, choose_device, prepare
+from ._search import run as run_alone
+from ._stop import ending_on_sigterm
+from ._storage import open_storage, parse_url
+from ._stored import stored_images, stored_recipe
+from .errors import EgnasError, InvalidSpace, SearchError
+from .evaluation._account import Progress
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from .options import SearchOptions
+
+ENGINES = ("processes", "ray")
+GRACE = 60.0
+"""Seconds that workers have to write their checkpoints when they are asked to end."""
+POLL = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What each worker is given: the same as `search`, by value."""
+
+    data: Any
+    storage: str | BaseStorage | None
+    name: str
+    device: str
+    options: SearchOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a worker tells last; `error` is why it gave up, if it did."""
+
+    worker: int
+    error: str | None = None
+
+
+def join(
+    *,
+    storage: str,
+    name: str,
+    device: str,
+    options: SearchOptions,
+    watch: Callable[[Progress], None] | None = None,
+) -> Setup:
+    """Join a search that was started elsewhere, from what its storage holds; changes nothing.
+
+    Of the options only `data.root`, `artifacts`, `checkpoint_seconds` and `stale_after` count.
+
+    Raises:
+        SearchError: there is no such search, or its data cannot be found again.
+        DataError: the data are not there.
+    """
+    where = choose_device(device)
+    opened = open_storage(storage, create=False, heartbeat=True)
+    studies = load_linked_studies(storage=opened, name=name)
+    images = stored_images(studies, options.data.root)
+    recipe = stored_recipe(studies.link)
+    return assemble(studies, images, recipe=recipe, device=where, options=options, watch=watch)
+
+
+def run(
+    setup: Setup,
+    job: Job,
+    *,
+    workers: int,
+    engine: str = "processes",
+    watch: Callable[[Progress], None] | None = None,
+) -> None:
+    """Run a prepared search with so many workers until both walks have ended.
+
+    A worker that is lost does not stop the others. On CPUs the threads are shared out; each
+    process sees one GPU where there are GPUs.
+
+    Raises:
+        SearchError: all workers ended before the search did.
+    """
+    if workers == 1 and engine == "processes":
+        run_alone(setup)
+        return
+    run_all = _run_processes if engine == "processes" else _run_ray
+    errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
+    if not setup.studies.result().finished:
+        reason = errors[0] if errors else "they were lost."
+        raise SearchError(
+            f"All {workers} workers ended before the search did: {reason} "
+            "The same command goes on from here."
+        )
+
+
+def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) -> None:
+    """Refuse what cannot be started.
+
+    Raises:
+        InvalidSpace: less than one worker, or an unknown engine.
+        SearchError: several workers, and a storage that only one process can see.
+    """
+    if workers < 1:
+        raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
+    if engine not in ENGINES:
+        raise InvalidSpace(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+    in_memory = storage is None or isinstance(storage, InMemoryStorage)
+    if isinstance(storage, str):
+        url = parse_url(storage)
+        in_memory = url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+    if in_memory and (workers > 1 or engine != "processes"):
+        raise SearchError(
+            f"{workers} workers need a storage that all of them can open, such as "
+            "sqlite:///egnas.db, but got one in memory."
+        )
+
+
+def threads_each(workers: int) -> int:
+    """Threads of one worker: the machine's cores, shared out."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return max(1, cores // workers)
+
+
+def _run_processes(
+    job: Job, workers: int, watch: Callable[[Progress], None] | None
+) -> Iterator[Ended]:
+    context = multiprocessing.get_context("spawn")
+    told: Any = context.Queue()
+    processes: list[SpawnProcess] = []
+    for number in range(workers):
+        process = context.Process(target=_work_here, args=(job, number, workers, told))
+        with _environment(number, workers):
+            process.start()
+        processes.append(process)
+    try:
+        yield from _listen(told, processes, watch)
+    finally:
+        _end(processes)
+        told.close()
+
+
+def _listen(
+    told: Any, processes: list[SpawnProcess], watch: Callable[[Progress], None] | None
+) -> Iterator[Ended]:
+    """Pass on what the workers tell, until none of them lives."""
+    while True:
+        alive = any(process.is_alive() for process in processes)
+        try:
+            event = told.get(timeout=POLL if alive else 0.01)
+        except queue.Empty:
+            if not alive:
+                return
+            continue
+        if isinstance(event, Ended):
+            yield event
+        elif watch is not None:
+            watch(event)
+
+
+def _end(processes: list[SpawnProcess]) -> None:
+    """Ask those that still live to end in order, and wait for them."""
+    for process in processes:
+        if process.is_alive() and process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+    for process in processes:
+        process.join(GRACE)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _work_here(job: Job, number: int, workers: int, told: Any) -> None:
+    """A worker process. Its starter alone hears Ctrl-C, and passes it on as SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads_each(workers))
+    with suppress(KeyboardInterrupt), ending_on_sigterm():
+        told.put(_work(job, number, lambda event: told.put(event)))
+
+
+def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
+    """Join the search and work until it has ended."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        setup = prepare(
+            job.data,
+            storage=job.storage,
+            name=job.name,
+            device=job.device,
+            options=job.options,
+            watch=lambda event: tell(replace(event, worker=number)),
+        )
+        run_alone(setup)
+    except EgnasError as error:
+        return Ended(worker=number, error=str(error))
+    except Exception as error:
+        return Ended(worker=number, error=f"{type(error).__name__}: {error}.")
+    return Ended(worker=number)
+
+
+@contextmanager
+def _environment(number: int, workers: int) -> Iterator[None]:
+    """What a process must find set before it loads torch."""
+    changed = {"OMP_NUM_THREADS": str(threads_each(workers))}
+    gpus = _visible_gpus()
+    if gpus:
+        changed["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    before = {key: os.environ.get(key) for key in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def _visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA names them."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if said is not None:
+        return [gpu for gpu in said.split(",") if gpu.strip()]
+    return [str(gpu) for gpu in range(torch.cuda.device_count())]
+
+
+def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
+    try:
+        import ray
+        from ray.util.queue import Queue
+    except ImportError:
+        raise SearchError("The engine ray is missing: pip install 'optuna-egnas[ray]'.") from None
+    started = not ray.is_initialized()
+    if started:
+        ray.init(log_to_driver=False, include_dashboard=False)
+    gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
+    told = Queue()
+    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_work_on_ray)
+    running = [task.remote(job, number, workers, told) for number in range(workers)]
+    try:
+        while running:
+            ready, running = ray.wait(running, timeout=POLL)
+            _pass_on(told, watch)
+            for done in ready:
+                # A task whose machine is lost says nothing; the others go on.
+                with suppress(ray.exceptions.RayError):
+                    yield ray.get(done)
+    finally:
+        for left in running:
+            ray.cancel(left)
+        if started:
+            ray.shutdown()
+
+
+def _pass_on(told: Any, watch: Callable[[Progress], None] | None) -> None:
+    for event in told.get_nowait_batch(told.qsize()):
+        if watch is not None:
+            watch(event)
+
+
+def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
+    if not torch.cuda.is_available():
+        torch.set_num_threads(threads_each(workers))
+    return _work(job, number, told.put)

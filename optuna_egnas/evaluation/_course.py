@@ -1,0 +1,129 @@
+"""The course of one candidate's training: from its last checkpoint on, in the memory there is.
+
+Where memory runs out, the epoch is trained again from its start with half as many images in one
+pass; their gradients add up to those of the whole batch. Batch norms then normalise each part by
+itself, so the outcome differs from that of whole batches: each record says its `micro_batch`.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Any
+
+import torch
+
+from .._core.cost import Shape
+from .._core.history import Candidate
+from ._checkpoint import Checkpoint, Place
+from ._data import LabelledImages
+from ._network import build
+from ._state import TrainingState
+from ._training import EpochRecord, Recipe, candidate_seed, train
+
+SMALLEST_MICRO_BATCH = 4
+"""Batch norms need several images; a candidate that needs less memory than this takes fails."""
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc")
+"""What the messages of torch's backends say when they get no memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """What all trainings of a search have in common. The images are on the device."""
+
+    training: LabelledImages
+    validation: LabelledImages
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    input_shape: Shape
+    classes: int
+
+
+def train_candidate(
+    task: Task, candidate: Candidate, *, start: Checkpoint | None, place: Place
+) -> Generator[EpochRecord, None, None]:
+    """All records of a candidate's training, those of the checkpoint `start` first.
+
+    After each whole epoch the place is told; it writes when it is due, once the next record is
+    asked for.
+    """
+    done = start or Checkpoint(records=(), state={})
+    yield from done.records
+    micro_batch = done.records[-1].micro_batch if done.records else None
+    assert candidate.epochs is not None
+    while done.epoch < candidate.epochs:
+        try:
+            for after in _epochs(task, candidate, done, micro_batch):
+                done = after
+                place.note(done)
+                yield done.records[-1]
+                place.write_if_due()
+        except Exception as error:
+            smaller = math.ceil((micro_batch or task.recipe.batch_size) / 2)
+            if not lacks_memory(error) or smaller < SMALLEST_MICRO_BATCH:
+                raise
+            micro_batch = smaller
+        # After the except clause: until then the error holds on to the tensors of its frames.
+        if done.epoch < candidate.epochs:
+            give_memory_back(task.device)
+
+
+def train_as(
+    task: Task, candidate: Candidate, micro_batches: Sequence[int | None]
+) -> Iterator[EpochRecord]:
+    """The records of a training that divides its batches as another did, epoch by epoch."""
+    done = Checkpoint(records=(), state={})
+    for micro_batch, epochs in groupby(micro_batches):
+        run = _epochs(task, candidate, done, micro_batch)
+        for done in islice(run, len([*epochs])):
+            yield done.records[-1]
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, on whatever device."""
+    if isinstance(error, MemoryError):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and any(reason in words for reason in NO_MEMORY)
+
+
+def give_memory_back(device: torch.device) -> None:
+    """Let go of what a failed pass has left in memory."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def _epochs(
+    task: Task, candidate: Candidate, latest: Checkpoint, micro_batch: int | None
+) -> Iterator[Checkpoint]:
+    """The training after each further epoch."""
+    assert candidate.epochs is not None
+    seed = candidate_seed(task.seed, candidate.architecture, candidate.epochs, candidate.replicate)
+    network = build(
+        candidate.architecture,
+        input_shape=task.input_shape,
+        classes=task.classes,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    begin: Mapping[str, Any] | None = latest.state or None
+    state = TrainingState(start=begin)
+    for record in train(
+        network,
+        task.training,
+        task.validation,
+        epochs=candidate.epochs,
+        recipe=task.recipe,
+        seed=seed,
+        device=task.device,
+        state=state,
+        micro_batch=micro_batch,
+    ):
+        latest = Checkpoint(records=(*latest.records, record), state=state.snapshot())
+        yield latest

@@ -1,0 +1,170 @@
+"""Workers are killed at random, again and again: the walk stays that of an unbroken search.
+
+Real processes, real SIGKILLs, real trainings of tiny networks, on SQLite and on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from optuna_egnas import LinkedStudies, load_linked_studies
+from optuna_egnas._claims import all_trials
+from optuna_egnas._core.history import MAX_LOSSES
+from optuna_egnas._core.walk import Done
+from optuna_egnas._link import ROLES
+from optuna_egnas._search import prepare, run
+from optuna_egnas.options import SearchOptions
+
+OPTIONS = SearchOptions(
+    subset=120,
+    deterministic=True,
+    checkpoint_seconds=0.0,
+    macro={
+        "min_depth": 2,
+        "max_depth": 5,
+        "min_width": 2,
+        "max_width": 8,
+        "base_epochs": 6,
+        "epochs_per_width_step": 1,
+    },
+    micro={"epochs": 5},
+)
+# A server that has torch loaded already: a worker then starts in milliseconds.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["optuna_egnas._search"])
+LIMIT = 240.0
+
+
+def work(storage: str, name: str, artifacts: str) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    options = _with(artifacts)
+    run(prepare("digits", storage=storage, name=name, options=options))
+
+
+def _with(artifacts: str) -> SearchOptions:
+    from dataclasses import replace
+
+    return replace(OPTIONS, artifacts=artifacts)
+
+
+def walked(studies: LinkedStudies) -> list[tuple[Any, ...]]:
+    """Every step of both walks with its score and verdict."""
+    walks = [studies.walk(role) for role in ROLES]
+    assert all(walk is not None and isinstance(walk.next, Done) for walk in walks)
+    return [
+        (step.proposal.phase, step.proposal.candidate, step.score, step.verdict)
+        for walk in walks
+        if walk is not None
+        for step in walk.steps
+    ]
+
+
+@pytest.fixture(scope="module")
+def unbroken() -> list[tuple[Any, ...]]:
+    setup = prepare("digits", storage=None, options=OPTIONS)
+    run(setup)
+    return walked(setup.studies)
+
+
+def killed_too_often(studies: LinkedStudies) -> bool:
+    """Whether one more loss would make some candidate count as one that kills its worker."""
+    for role in ROLES:
+        reader = studies.reader(role)
+        trials = [] if reader is None else all_trials(studies.study(role))
+        lost = [t for t in trials if t.state in (TrialState.FAIL, TrialState.RUNNING)]
+        of = [str(reader.candidate(trial)) for trial in lost if reader is not None]
+        if any(of.count(candidate) >= MAX_LOSSES - 1 for candidate in of):
+            return True
+    return False
+
+
+def search_under_fire(storage: str, folder: Path, *, workers: int, kills: int, seed: int) -> int:
+    """Search with workers that are killed and replaced; returns how many were killed."""
+    draw = random.Random(seed)
+    artifacts = str(folder / "artifacts")
+    studies = prepare("digits", storage=storage, name="fire", options=_with(artifacts)).studies
+    processes: list[Any] = []
+    killed, started = 0, time.monotonic()
+    while not studies.result().finished or any(process.is_alive() for process in processes):
+        assert time.monotonic() - started < LIMIT, "the search must not hang"
+        processes = [process for process in processes if process.is_alive()]
+        while len(processes) < workers and not studies.result().finished:
+            process = CONTEXT.Process(target=work, args=(storage, "fire", artifacts))
+            process.start()
+            processes.append(process)
+        time.sleep(draw.uniform(0.1, 1.2))
+        if killed < kills and processes and not killed_too_often(studies):
+            victim = draw.choice(processes)
+            if victim.is_alive():
+                os.kill(victim.pid, signal.SIGKILL)
+                victim.join()
+                killed += 1
+    for process in processes:
+        process.join()
+    return killed
+
+
+def check(storage: str, folder: Path, unbroken: list[tuple[Any, ...]]) -> None:
+    studies = load_linked_studies(storage=storage, name="fire")
+    assert walked(studies) == unbroken, "the same walk, to the last bit"
+    on_path = {candidate for _, candidate, _, _ in unbroken}
+    for role in ROLES:
+        trials = all_trials(studies.study(role))
+        assert not [t.number for t in trials if t.state is TrialState.RUNNING], "no zombie is left"
+        reader = studies.reader(role)
+        assert reader is not None
+        done = [reader.candidate(t) for t in trials if t.state is TrialState.COMPLETE]
+        ours = [candidate for candidate in done if candidate in on_path]
+        assert len(ours) == len(set(ours)), "nothing on the path is finished twice"
+    left = [file for file in (folder / "artifacts").rglob("*") if file.is_file()]
+    assert left == [], "no checkpoint is left"
+
+
+@pytest.mark.parametrize(("workers", "kills", "seed"), [(1, 8, 1), (2, 12, 2), (4, 12, 3)])
+def test_sqlite(
+    workers: int, kills: int, seed: int, tmp_path: Path, unbroken: list[tuple[Any, ...]]
+) -> None:
+    storage = f"sqlite:///{tmp_path}/egnas.db"
+
+    killed = search_under_fire(storage, tmp_path, workers=workers, kills=kills, seed=seed)
+
+    assert killed >= kills // 2
+
+    check(storage, tmp_path, unbroken)
+
+
+@pytest.mark.parametrize(("workers", "kills", "seed"), [(2, 12, 4), (3, 12, 5)])
+def test_postgresql(
+    workers: int,
+    kills: int,
+    seed: int,
+    tmp_path: Path,
+    postgresql: str,
+    unbroken: list[tuple[Any, ...]],
+) -> None:
+    import sqlalchemy as sa
+
+    name = f"fire_{seed}"
+    engine = sa.create_engine(
+        postgresql.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    storage = postgresql.replace("/postgres", f"/{name}")
+
+    killed = search_under_fire(storage, tmp_path, workers=workers, kills=kills, seed=seed)
+
+    assert killed >= kills // 2
+
+    check(storage, tmp_path, unbroken)
