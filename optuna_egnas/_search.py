@@ -16,6 +16,7 @@ from ._claims import fail_dead, fail_own, storage_of, was_ended_by_others
 from ._core.walk import Done
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
+from ._outage import Outage, quiet_heartbeats
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, open_storage
 from .errors import SearchError
@@ -178,7 +179,11 @@ def run(setup: Setup) -> None:
     link = setup.studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
-    with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+    with (
+        quiet_heartbeats(),
+        stopping_in_order(),
+        conditions(threads=threads, deterministic=deterministic),
+    ):
         for role in ROLES:
             _run_walk(setup.studies, role, setup.objective)
     for role in ROLES:
@@ -203,19 +208,35 @@ def choose_device(device: str) -> torch.device:
 
 
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> None:
-    study = studies.study(role)
+    outage = Outage()
     while True:
+        try:
+            if outage.since is not None:
+                # This worker trains nothing now: what is left of it is what the outage cut off.
+                fail_own(studies.study(role))
+                outage = Outage()
+            if _take_step(studies, role, objective) is None:
+                return
+        except Exception as error:
+            if not outage.survives(error):
+                raise
+
+
+def _take_step(studies: LinkedStudies, role: Role, objective: Objective) -> bool | None:
+    """Train one candidate, or wait (False) while all that is left is in flight; None: the end."""
+    study = studies.study(role)
+    with interruptible():
+        fail_dead(study)
+    # Asking first keeps the end of a walk from leaving an empty trial behind.
+    ahead = studies.frontier(role)
+    if isinstance(ahead, Done):
+        return None
+    if not ahead:
         with interruptible():
-            fail_dead(study)
-        # Asking first keeps the end of a walk from leaving an empty trial behind.
-        ahead = studies.frontier(role)
-        if isinstance(ahead, Done):
-            return
-        if not ahead:
-            with interruptible():
-                time.sleep(POLL)
-            continue
-        _train_next(study, objective)
+            time.sleep(POLL)
+        return False
+    _train_next(study, objective)
+    return True
 
 
 def _train_next(study: Study, objective: Objective) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storage
 
+from ._backends import SCHEMES, open_backend
 from .errors import SearchError
 
 DEFAULT_URL = "sqlite:///egnas.db"
@@ -28,6 +29,8 @@ database delays heartbeats, and a live worker that others take for dead loses it
 SECRETS = ("pass", "pwd", "secret", "token", "key")
 """What the name of a URL's option holds if its value is not for everybody's eyes."""
 
+LOCKED = 60
+"""Seconds that a worker waits while another one writes to the same SQLite file."""
 TRIES, PAUSE = 5, 0.2
 """How often, and after how many seconds, the tables of a new database are looked for again."""
 
@@ -38,7 +41,7 @@ def open_storage(
     """The storage behind a URL; a storage object stays as it is; None is in memory.
 
     Args:
-        storage: a SQLAlchemy URL, an Optuna storage, or None.
+        storage: a SQLAlchemy URL or one of `_backends`, an Optuna storage, or None.
         create: whether a missing SQLite file, or missing tables, may be made.
         heartbeat: whether workers tell through a database that they live; for `optimize` only,
             since Optuna warns at each `ask` outside of it.
@@ -51,6 +54,8 @@ def open_storage(
     if not isinstance(storage, str):
         return get_storage(storage)
     url = parse_url(storage)
+    if url.drivername in SCHEMES:
+        return open_backend(url, create=create)
     _check_file(url, create=create)
     with storage_errors(url), _opening_errors(url):
         if not create:
@@ -109,7 +114,8 @@ def _opening_errors(url: sa.URL) -> Iterator[None]:
         raise SearchError(f"The driver of {shown(url)} is missing: {_driver_hint(url)}.") from None
     except sa.exc.NoSuchModuleError:
         raise SearchError(
-            f"A storage must be SQLite, PostgreSQL or MySQL, but got {url.drivername}."
+            "A storage must be SQLite, PostgreSQL or MySQL, or journal, redis or grpc, "
+            f"but got {url.drivername}."
         ) from None
     except (RuntimeError, TypeError, ValueError) as error:
         # Optuna's, where the tables are of another version; a driver's, for an option in the URL.
@@ -129,12 +135,18 @@ def _open(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
 
 
 def _database(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
+    kwargs = {"connect_args": {"timeout": LOCKED}} if url.get_backend_name() == "sqlite" else {}
     if not heartbeat:
-        return RDBStorage(_whole(url))
+        return RDBStorage(_whole(url), engine_kwargs=kwargs)
     with warnings.catch_warnings():
         # Optuna calls heartbeats experimental: whoever starts a search need not hear of it.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(_whole(url), heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+        return RDBStorage(
+            _whole(url),
+            engine_kwargs=kwargs,
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+        )
 
 
 def _driver_hint(url: sa.URL) -> str:

@@ -19,7 +19,7 @@ from optuna_egnas._stop import Terminated, ending_on_sigterm
 from optuna_egnas.evaluation._account import Progress
 from optuna_egnas.options import SearchOptions
 
-MACRO = {"min_depth": 2, "max_depth": 4, "min_width": 4, "max_width": 6, "base_epochs": 3}
+MACRO = {"min_depth": 2, "max_depth": 3, "min_width": 4, "max_width": 6, "base_epochs": 3}
 MICRO = {"epochs": 3}
 NAME = "bars"
 

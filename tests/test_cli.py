@@ -459,7 +459,7 @@ BAD_STORAGES: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     f"postgresql://u:{SECRET}@127.0.0.1:99999999/db": (nothing, ("99999999",)),
     f"postgresql://u:{SECRET}@{AWAY}?no_such_option=1": (nothing, ("no_such_option",)),
     f"postgresql+no_driver://u:{SECRET}@{AWAY}": (nothing, ("must be SQLite, PostgreSQL",)),
-    f"redis://u:{SECRET}@{AWAY}": (nothing, ("must be SQLite, PostgreSQL or MySQL", "redis")),
+    f"redis://u:{SECRET}@{AWAY}": (nothing, ("Cannot use the storage redis://u:***@",)),
     "sqlite:///no/such/folder/x.db": (nothing, ("must exist", "no/such/folder")),
     "sqlite:////proc/x.db": (nothing, ("/proc/x.db",)),
     "sqlite:///here": (lambda shell: (shell.folder / "here").mkdir(), ("unable to open",)),

@@ -23,7 +23,8 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_artifacts": ({"errors"}, {"optuna"}),
     "_record": (set(), set()),
     "_translate": ({"_core", "_claims"}, {"optuna"}),
-    "_storage": ({"errors"}, {"optuna", "sqlalchemy"}),
+    "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
+    "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
     "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
     "evaluation": (
@@ -39,6 +40,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"evaluation", "_core", "_claims", "_translate", "_link", "_stop", "errors"},
         {"torch", "optuna"},
     ),
+    "_outage": (set(), {"optuna", "sqlalchemy"}),
     "_result": ({"_core"}, set()),
     "_linked": (
         {"samplers", "_core", "_claims", "_translate", "_link", "_result", "_storage", "errors"},
@@ -58,7 +60,7 @@ TOP = {
     "_forecast",
     "_stored",
     "_cli",
-} | {"__init__"}
+} | {"__init__", "__main__"}
 PRIVATE = ("optuna._", "._storage", "._study_id", "._trial_id", "._thread_local")
 
 

@@ -25,6 +25,7 @@ from optuna_egnas import (
 from optuna_egnas._core.encoding import Names
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.walk import Done
+from optuna_egnas._forecast import seconds_left
 from optuna_egnas._link import START, Role
 from optuna_egnas._translate import suggest
 from optuna_egnas.errors import InvalidSpace, SearchError
@@ -410,7 +411,7 @@ def test_looking_at_an_ended_macro_search_starts_nothing() -> None:
 
     assert studies.result().architecture is not None
     assert studies.walk("micro") is not None
-    assert studies.seconds_left() is None
+    assert seconds_left(studies) is None
     assert contents(storage) == before
 
 

@@ -157,7 +157,7 @@ DIFFERENCES: dict[str, tuple[tuple[str | int, ...], object]] = {
     "width": (("candidates", 3, "width"), 7),
     "depth alone": (("candidates", 3, "depth"), 99),
     "parameters": (("candidates", 3, "params"), 1),
-    "epochs": (("candidates", 3, "epochs"), 1),
+    "epochs": (("candidates", 3, "epochs"), 77),
     "phase": (("candidates", 3, "phase"), "width"),
     "an operation": (("candidates", 3, "ops", 0), "conv"),
     "a kernel": (("candidates", 3, "kernels", 0), 5),

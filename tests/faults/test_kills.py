@@ -10,6 +10,8 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +49,11 @@ LIMIT = 240.0
 
 def work(storage: str, name: str, artifacts: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    options = _with(artifacts)
+    options = with_artifacts(artifacts)
     run(prepare("digits", storage=storage, name=name, options=options))
 
 
-def _with(artifacts: str) -> SearchOptions:
-    from dataclasses import replace
-
+def with_artifacts(artifacts: str) -> SearchOptions:
     return replace(OPTIONS, artifacts=artifacts)
 
 
@@ -92,7 +92,9 @@ def search_under_fire(storage: str, folder: Path, *, workers: int, kills: int, s
     """Search with workers that are killed and replaced; returns how many were killed."""
     draw = random.Random(seed)
     artifacts = str(folder / "artifacts")
-    studies = prepare("digits", storage=storage, name="fire", options=_with(artifacts)).studies
+    studies = prepare(
+        "digits", storage=storage, name="fire", options=with_artifacts(artifacts)
+    ).studies
     processes: list[Any] = []
     killed, started = 0, time.monotonic()
     while not studies.result().finished or any(process.is_alive() for process in processes):
@@ -149,19 +151,10 @@ def test_postgresql(
     kills: int,
     seed: int,
     tmp_path: Path,
-    postgresql: str,
+    new_database: Callable[[str], str],
     unbroken: list[tuple[Any, ...]],
 ) -> None:
-    import sqlalchemy as sa
-
-    name = f"fire_{seed}"
-    engine = sa.create_engine(
-        postgresql.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
-    )
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    storage = postgresql.replace("/postgres", f"/{name}")
+    storage = new_database(f"fire_{seed}")
 
     killed = search_under_fire(storage, tmp_path, workers=workers, kills=kills, seed=seed)
 
