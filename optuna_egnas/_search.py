@@ -186,7 +186,13 @@ def run(setup: Setup) -> None:
     ):
         for role in ROLES:
             _run_walk(setup.studies, role, setup.objective)
+    finish(setup)
+
+
+def finish(setup: Setup) -> None:
+    """Leave nothing behind of workers that died: neither RUNNING trials nor checkpoints."""
     for role in ROLES:
+        fail_dead(setup.studies.study(role))
         setup.objective.forget(setup.studies.study(role))
 
 

@@ -22,7 +22,7 @@ import torch
 from optuna.storages import InMemoryStorage
 
 from ._linked import load_linked_studies
-from ._search import Setup, assemble, choose_device, prepare
+from ._search import Setup, assemble, choose_device, finish, prepare
 from ._search import run as run_alone
 from ._stop import ending_on_sigterm
 from ._storage import open_storage, parse_url
@@ -111,6 +111,7 @@ def run(
             f"All {workers} workers ended before the search did: {reason} "
             "The same command goes on from here."
         )
+    finish(setup)
 
 
 def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) -> None:

@@ -448,12 +448,12 @@ def test_an_unknown_command_is_refused_and_none_shows_the_help(egnas: Shell) -> 
     assert (helped.code, helped.err) == (2, "")
 
 
-PORT = closed_port()
-AWAY = f"127.0.0.1:{PORT}/db"
+AWAY = "127.0.0.1:PORT/db"
+"""Where nobody listens: PORT stands for a closed port, looked for when the test runs."""
 BAD_STORAGES: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     "egnas.db": (nothing, ("must be a URL such as sqlite:///egnas.db",)),
     "": (nothing, ("must be a URL",)),
-    f"postgresql://u:{SECRET}@{AWAY}": (nothing, ("u:***@", str(PORT), "refused")),
+    f"postgresql://u:{SECRET}@{AWAY}": (nothing, ("u:***@", "PORT", "refused")),
     f"postgresql://{AWAY}?user=u&password={SECRET}": (nothing, ("password=***", "refused")),
     f"postgresql://u:{SECRET}@127.0.0.1:port/db": (nothing, ("must be a URL",)),
     f"postgresql://u:{SECRET}@127.0.0.1:99999999/db": (nothing, ("99999999",)),
@@ -474,14 +474,17 @@ BAD_STORAGES: dict[str, tuple[Prepare, tuple[str, ...]]] = {
 def test_bad_storages_are_refused(
     egnas: Shell, unbroken: tuple[Path, Ran], url: str, command: str
 ) -> None:
-    prepare, saying = BAD_STORAGES[url]
+    port = str(closed_port())
+    prepare, words = BAD_STORAGES[url]
+    saying = tuple(each.replace("PORT", port) for each in words)
     prepare(egnas)
     egnas.write("tiny.toml", TINY)
     argument = {"search": "tiny.toml", "show": "tiny", "replay": str(trace_of(unbroken[0]))}
 
     # What cannot be there is missing for a user who only looks.
     known = () if command == "show" and url.startswith("sqlite") else saying
-    said = egnas.refuses(command, argument[command], "--storage", url, saying=known)
+    away = url.replace("PORT", port)
+    said = egnas.refuses(command, argument[command], "--storage", away, saying=known)
     assert SECRET not in said
 
 

@@ -26,7 +26,7 @@ from optuna_egnas._core.encoding import Names
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.walk import Done
 from optuna_egnas._forecast import seconds_left
-from optuna_egnas._link import START, Role
+from optuna_egnas._link import START, Role, find_search
 from optuna_egnas._translate import suggest
 from optuna_egnas.errors import InvalidSpace, SearchError
 
@@ -297,6 +297,27 @@ def test_workers_that_start_together_make_one_search(
 
     assert len(runs) == 6, "nobody has failed"
     assert len(set(runs)) == 1
+
+
+def test_a_search_that_appears_while_it_is_being_made_is_joined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = InMemoryStorage()
+    run = create(storage).link.run
+    before: object = contents(storage)
+    looks: list[dict[Role, Any]] = [{}]
+    monkeypatch.setattr(
+        "optuna_egnas._linked.find_search",
+        lambda *arguments: looks.pop() if looks else find_search(*arguments),
+    )
+
+    assert create(storage).link.run == run
+    assert contents(storage) == before
+
+    looks.append({})
+    with pytest.raises(SearchError, match="seed is 7 there, but got 8"):
+        create(storage, seed=8)
+    assert contents(storage) == before
 
 
 def both(studies: LinkedStudies) -> tuple[Study, Study]:

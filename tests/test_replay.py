@@ -282,6 +282,9 @@ def test_a_record_that_differs_does_so_again_and_again(trace: Record, tmp_path: 
 
     assert all(each == seen[0] for each in seen)
     assert not seen[0].match
+    walk = load_linked_studies(storage=storage, name="replay-bars").walk("macro")
+    assert walk is not None
+    assert len(walk.steps) == 3, "a candidate that differs is no lost worker"
 
 
 # One's own search as a trace

@@ -43,6 +43,6 @@ def test_a_restart_is_waited_for(
     for process in processes:
         process.join(120)
         assert process.exitcode == 0
-    check(storage, tmp_path, unbroken)
+    check(storage, tmp_path, unbroken, "fire")
     reopened = load_linked_studies(storage=storage, name="fire")
     assert reopened.result().finished
