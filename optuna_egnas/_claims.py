@@ -98,14 +98,19 @@ def fail_trial(study: Study, trial: FrozenTrial) -> None:
         return
 
 
-def fail_dead(study: Study) -> None:
-    """Tell FAIL to the RUNNING trials whose workers are dead, by process, heartbeat or silence."""
+def fail_dead(study: Study, *, nameless: timedelta = NAMELESS) -> None:
+    """Tell FAIL to the RUNNING trials whose workers are dead, by process, heartbeat or silence.
+
+    `nameless`: after so long also to those that have not said whose they are.
+    """
     if has_heartbeat(study):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             fail_stale_trials(study)
     for trial in all_trials(study):
-        if trial.state is TrialState.RUNNING and (not is_alive(trial) or _is_nameless(trial)):
+        if trial.state is TrialState.RUNNING and (
+            not is_alive(trial) or _is_nameless(trial, nameless)
+        ):
             fail_trial(study, trial)
 
 
@@ -227,11 +232,11 @@ def _owner(trial: FrozenTrial) -> Mapping[str, Any] | None:
     return owner
 
 
-def _is_nameless(trial: FrozenTrial) -> bool:
+def _is_nameless(trial: FrozenTrial, after: timedelta) -> bool:
     """Whether its worker has died between making a trial and saying whose it is."""
     said = trial.params or trial.system_attrs or trial.user_attrs
     begun = trial.datetime_start
-    return not said and begun is not None and datetime.now() - begun > NAMELESS
+    return not said and begun is not None and datetime.now() - begun > after
 
 
 def _to_json(proposal: Proposal) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,8 @@ def run(setup: Setup) -> None:
 def finish(setup: Setup) -> None:
     """Leave nothing behind of workers that died: neither RUNNING trials nor checkpoints."""
     for role in ROLES:
-        fail_dead(setup.studies.study(role))
+        # A trial that is being made just now will find that there is nothing left to train.
+        fail_dead(setup.studies.study(role), nameless=timedelta(0))
         setup.objective.forget(setup.studies.study(role))
 
 
