@@ -75,7 +75,8 @@ def _seen(record: Mapping[str, Any]) -> bool | None:
         return False if rebooted else None
     if record.get("space") != here["space"]:
         return None
-    started = _started(record["pid"])
+    own = record["pid"] == here["pid"]
+    started = here["started"] if own else _started(record["pid"])
     return started is not None and abs(started - record["started"]) < SAME_START
 
 

@@ -22,6 +22,10 @@ Workers = Annotated[
     int,
     typer.Option(help="Worker processes; each gets a GPU of its own, or a share of the cores."),
 ]
+Simulated = Annotated[
+    int | None,
+    typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -40,6 +40,8 @@ OWNER, CLAIM = "egnas:owner", "egnas:claim"
 SIGN = "sign_of_life"
 DROPPED = "dropped"
 """The user attribute that says why a trial that says nothing was ended."""
+STOPPED_BY, STOPPED, PREMISE = "stopped_by", "stopped", "premise"
+"""The user attributes that say who stopped a trial and why; `premise`: the walk went elsewhere."""
 PATIENCE = 2.0
 """Seconds that a trial waits for those of lower number to make their claims."""
 PATIENCE_WITH_OWNERS = 10.0
@@ -159,10 +161,16 @@ def write_sign(trial: Trial, patience: float | None, longest_epoch: float) -> No
     trial.set_user_attr(SIGN, _alive.sign_of_life(None if beats else patience, longest_epoch))
 
 
-def write_claim(study: Study, trial: FrozenTrial, proposal: Proposal | None) -> None:
-    """Claim a proposal for a trial; None says that it takes nothing."""
+def write_claim(
+    study: Study, trial: FrozenTrial, proposal: Proposal | None, *, ahead: bool = False
+) -> None:
+    """Claim a proposal for a trial; None says that it takes nothing.
+
+    `ahead`: the walk may yet go another way, and then has no use for it.
+    """
     candidate = _to_json(proposal) if proposal else None
-    claim = {**(_owner(trial) or _alive.owner(None)), "candidate": candidate}
+    owner = _owner(trial) or _alive.owner(None)
+    claim = {**owner, "candidate": candidate, "ahead": ahead}
     study._storage.set_trial_system_attr(trial._trial_id, CLAIM, claim)
     # The hooks of one trial share this object, which is not read again from the storage.
     trial.system_attrs[CLAIM] = claim
@@ -189,6 +197,19 @@ def claimed_phase(trial: FrozenTrial) -> str | None:
     """The phase of the walk that a trial's claim belongs to."""
     record = trial.system_attrs.get(CLAIM, {}).get("candidate")
     return None if record is None else str(record["phase"])
+
+
+def is_ahead(trial: FrozenTrial) -> bool:
+    """Whether a trial was claimed for a walk that may yet go another way."""
+    return bool(trial.system_attrs.get(CLAIM, {}).get("ahead", False))
+
+
+def write_stop(study: Study, trial: FrozenTrial, by: str, reason: str) -> None:
+    """Say why a trial is stopped, while it still runs: its attributes freeze when it ends."""
+    # A pruner is given a FrozenTrial, whose own setter does not reach a database.
+    with suppress(UpdateFinishedTrialError):
+        study._storage.set_trial_user_attr(trial._trial_id, STOPPED_BY, by)
+        study._storage.set_trial_user_attr(trial._trial_id, STOPPED, reason)
 
 
 def is_alive(trial: FrozenTrial) -> bool:

@@ -18,6 +18,7 @@ from rich.console import Console
 from ._arguments import (
     STORAGE,
     Json,
+    Simulated,
     Storage,
     Workers,
     changed_options,
@@ -259,21 +260,25 @@ def replay(
     storage: Annotated[
         str | None, typer.Option(help="Keep the replayed studies there; default: in memory.")
     ] = None,
+    workers: Simulated = None,
     as_json: Json = False,
 ) -> None:
     """Check that the samplers walk as a recorded search did."""
     from . import _show
+    from ._simulate import Simulation, simulate
     from ._trace import read_trace
+    from .replay import Replay
     from .replay import replay as run_replay
 
     _quiet_optuna()
-    recorded = read_trace(trace)
+    shown: Replay | Simulation
+    recorded, name = read_trace(trace), f"replay-{trace.stem}"
     with _show.storage_trouble(storage):
-        shown = run_replay(recorded, storage=storage, name=f"replay-{trace.stem}")
-    if as_json:
-        _print_json(shown.to_json())
-        return
-    _show.print_replay(shown)
+        if workers is None:
+            shown = run_replay(recorded, storage=storage, name=name)
+        else:
+            shown = simulate(recorded, workers=workers, storage=storage, name=name)
+    _print_json(shown.to_json()) if as_json else _show.print_replay(shown)
 
 
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:

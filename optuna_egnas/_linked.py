@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError
-from optuna.pruners import NopPruner
 from optuna.study import StudyDirection
 
 from ._claims import all_studies, all_trials, study_attributes
@@ -43,6 +42,7 @@ from ._result import Result
 from ._storage import DEFAULT_URL, open_storage
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
+from .pruners import BudgetPruner
 from .samplers import MacroSampler, MicroSampler
 from .samplers._walk import WalkSampler
 
@@ -234,13 +234,13 @@ def load_linked_studies(
             study_name=found["macro"][0],
             storage=opened,
             sampler=MacroSampler(),
-            pruner=NopPruner(),
+            pruner=BudgetPruner(),
         ),
         micro=optuna.load_study(
             study_name=found["micro"][0],
             storage=opened,
             sampler=MicroSampler(),
-            pruner=NopPruner(),
+            pruner=BudgetPruner(),
         ),
     )
 

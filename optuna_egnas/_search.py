@@ -206,7 +206,7 @@ def choose_device(device: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(1, device=chosen)
+        torch.zeros(1, device=chosen).cpu()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
         raise SearchError(

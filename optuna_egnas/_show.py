@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._linked import LinkedStudies
     from ._rerun import Rerun
     from ._result import Result
+    from ._simulate import Simulation
     from .evaluation._account import Progress as Event
     from .replay import Replay
 
@@ -87,8 +88,11 @@ def print_walk(studies: LinkedStudies) -> None:
     out.print(table)
 
 
-def print_replay(replayed: Replay) -> None:
-    """Whether a replay agreed, and where it did not."""
+def print_replay(shown: Replay | Simulation) -> None:
+    """Whether a replay agreed, where it did not, and what its workers gained."""
+    from ._simulate import Simulation
+
+    replayed = shown.replay if isinstance(shown, Simulation) else shown
     verdict = "the walk and the result are the recorded ones" if replayed.match else "differs"
     out.print(f"{replayed.candidates} candidates, {replayed.epochs} epochs: {verdict}.")
     if replayed.final is not None:
@@ -100,6 +104,12 @@ def print_replay(replayed: Replay) -> None:
         out.print(f"First difference at candidate {difference['index']} (from 0):")
         out.print(f"  expected {difference['expected']}", soft_wrap=True)
         out.print(f"  proposed {difference['proposed']}", soft_wrap=True)
+    if isinstance(shown, Simulation):
+        out.print(
+            f"{shown.workers} simulated workers need {_clock(shown.makespan)} for what took one "
+            f"{_clock(shown.sequential)}: {shown.speedup:.2f} times as fast, "
+            f"{shown.wasted} trials in vain."
+        )
 
 
 def print_rerun(seen: Rerun) -> None:

@@ -22,7 +22,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from ._claims import DROPPED, all_trials, claimed, is_alive
+from ._claims import DROPPED, PREMISE, STOPPED, STOPPED_BY, all_trials, claimed, is_alive
 from ._core.encoding import Names, decode, encode, ranges
 from ._core.history import (
     Candidate,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 FIXED = "fixed_params"
 """Where Optuna keeps the parameters of an enqueued trial."""
-NO_VERDICT = ("premise", "limit")
+NO_VERDICT = (PREMISE, "limit")
 RESUMED = "resumed_from"
 """The user attribute with the epoch from which a trial went on."""
 
@@ -201,9 +201,9 @@ def _event(trial: FrozenTrial, sign: float) -> Event | None:
 
 
 def _stopped(trial: FrozenTrial) -> Event | None:
-    if trial.user_attrs.get("stopped_by") in NO_VERDICT:
+    if trial.user_attrs.get(STOPPED_BY) in NO_VERDICT:
         return None
-    return Stopped(reason=str(trial.user_attrs.get("stopped", "stopped by the pruner")))
+    return Stopped(reason=str(trial.user_attrs.get(STOPPED, "stopped by the pruner")))
 
 
 def _failed(trial: FrozenTrial) -> Event | None:

@@ -14,7 +14,7 @@ import optuna
 
 from ._core.encoding import Names
 from ._core.history import Candidate
-from ._core.proposal import Step
+from ._core.proposal import Proposal
 from ._core.walk import Done
 from ._link import ROLES, Role
 from ._linked import LinkedStudies, create_linked_studies
@@ -62,7 +62,20 @@ def replay(
     Raises:
         SearchError: the storage is out of reach, or the name belongs to another search.
     """
-    studies = create_linked_studies(
+    studies = open_replay(trace, storage=storage, name=name)
+    path: list[Recorded] = []
+    for role in ROLES:
+        difference = _replay_walk(studies, role, trace, path)
+        if difference is not None:
+            return _report(path, None, difference)
+    return _compare_ends(studies, trace, path)
+
+
+def open_replay(
+    trace: Trace, *, storage: str | BaseStorage | None, name: str | None
+) -> LinkedStudies:
+    """The studies in which a trace is replayed."""
+    return create_linked_studies(
         storage=storage,
         name=name or f"replay-{trace.dataset}",
         macro=trace.macro,
@@ -73,18 +86,23 @@ def replay(
             "trace": trace.fingerprint(),
         },
     )
+
+
+def compare(studies: LinkedStudies, trace: Trace) -> Replay:
+    """Hold the walks of studies, as far as they have come, against a record."""
     path: list[Recorded] = []
     for role in ROLES:
-        difference = _replay_walk(studies, role, trace, path)
-        if difference is not None:
-            return _report(path, None, difference)
-    final = _final(studies)
-    if len(path) < len(trace.candidates):
-        return _report(path, final, _difference(trace, len(path), None))
-    if final != trace.final:
-        difference = {"index": len(path), "expected": dict(trace.final), "proposed": final}
-        return _report(path, final, difference)
-    return _report(path, final, None)
+        walk = studies.walk(role)
+        assert walk is not None
+        asked = [step.proposal for step in walk.steps]
+        for proposal in asked:
+            difference = _agree(trace, path, _proposed(studies, role, _key(proposal)))
+            if difference is not None:
+                return _report(path, None, difference)
+        if not isinstance(walk.next, Done):
+            proposed = _proposed(studies, role, _key(walk.next))
+            return _report(path, None, _difference(trace, len(path), proposed))
+    return _compare_ends(studies, trace, path)
 
 
 def _replay_walk(
@@ -94,7 +112,7 @@ def _replay_walk(
     walk = studies.walk(role)
     assert walk is not None
     for step in walk.steps:
-        difference = _agree(trace, path, _proposed(studies, role, _key(step)))
+        difference = _agree(trace, path, _proposed(studies, role, _key(step.proposal)))
         if difference is not None:
             return difference
     while not isinstance(studies.frontier(role), Done):
@@ -132,6 +150,17 @@ def _tell(study: optuna.Study, trial: optuna.Trial, recorded: Recorded, trace: T
     study.tell(trial, max(recorded.valid_correct) / trace.n_valid)
 
 
+def _compare_ends(studies: LinkedStudies, trace: Trace, path: list[Recorded]) -> Replay:
+    """Compare what was found, where the walk agreed and has ended."""
+    final = _final(studies)
+    if len(path) < len(trace.candidates):
+        return _report(path, final, _difference(trace, len(path), None))
+    if final != trace.final:
+        difference = {"index": len(path), "expected": dict(trace.final), "proposed": final}
+        return _report(path, final, difference)
+    return _report(path, final, None)
+
+
 def _agree(trace: Trace, path: list[Recorded], proposed: dict[str, Any]) -> dict[str, Any] | None:
     """Take the next recorded candidate onto the path if it is the proposed one."""
     index = len(path)
@@ -146,8 +175,8 @@ def _difference(trace: Trace, index: int, proposed: dict[str, Any] | None) -> di
     return {"index": index, "expected": recorded, "proposed": proposed}
 
 
-def _key(step: Step) -> tuple[str, Candidate]:
-    return step.proposal.phase, step.proposal.candidate
+def _key(proposal: Proposal) -> tuple[str, Candidate]:
+    return proposal.phase, proposal.candidate
 
 
 def _proposed(studies: LinkedStudies, role: Role, key: tuple[str, Candidate]) -> dict[str, Any]:

@@ -337,7 +337,7 @@ def test_a_stop_that_is_no_verdict_keeps_its_checkpoint(
 
 def test_losses_count_only_where_the_worker_got_no_further() -> None:
     space = macro()
-    candidate = next(space.moves()).candidate
+    candidate = space.begin().proposal.candidate
 
     def outcome(*starts: int) -> object:
         return History.of(

@@ -27,6 +27,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
     "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
+    "pruners": ({"pruners", "samplers", "_core", "_claims", "_translate"}, {"optuna"}),
     "evaluation": (
         {"evaluation", "_core", "errors"},
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},
@@ -43,7 +44,8 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_outage": (set(), {"optuna", "sqlalchemy"}),
     "_result": ({"_core"}, set()),
     "_linked": (
-        {"samplers", "_core", "_claims", "_translate", "_link", "_result", "_storage", "errors"},
+        {"samplers", "pruners", "_core", "_claims", "_translate", "_link", "_result", "_storage"}
+        | {"errors"},
         {"optuna"},
     ),
 }
@@ -55,6 +57,7 @@ TOP = {
     "replay",
     "_show",
     "_rerun",
+    "_simulate",
     "_workers",
     "_arguments",
     "_forecast",

@@ -49,9 +49,17 @@ def widest(
     at_most: int,
     at_least: int = 1,
 ) -> Architecture | None:
-    """The widest `build(width)` that fits, walking down from `at_most`; None if none does."""
-    for width in range(at_most, at_least - 1, -1):
-        architecture = build(width)
-        if fits(architecture):
-            return architecture
-    return None
+    """The widest `build(width)` that fits, down from `at_most`; None if none does.
+
+    Parameters and multiply-accumulates grow with the width, so the search halves the range.
+    """
+    if at_most < at_least or not fits(build(at_least)):
+        return None
+    low, high = at_least, at_most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(build(middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return build(low)

@@ -23,7 +23,18 @@ from .architecture import Architecture
 from .budget import attempt_epochs
 from .cost import widest
 from .history import Candidate
-from .proposal import Bar, Found, Incumbent, Moves, Phase, Proposal, Verdict, reaches
+from .proposal import (
+    Bar,
+    Done,
+    Found,
+    Incumbent,
+    Phase,
+    Position,
+    Proposal,
+    Step,
+    Verdict,
+    reaches,
+)
 from .space import Space, check_integer, check_number, check_shared, check_smallest_fits
 
 
@@ -95,66 +106,110 @@ class MacroSpace(Space):
             per_width_attempt=self.epochs_per_width_step,
         )
 
-    def moves(self) -> Moves[Found | None]:
-        """The automaton; see the module for its rules."""
-        incumbent, attempts = yield from _search_depth(self)
-        if incumbent is None:
-            return None
-        incumbent = yield from _search_width(self, incumbent, attempts)
-        epochs = incumbent.candidate.epochs
-        assert epochs is not None
-        return Found(
-            architecture=incumbent.candidate.architecture, score=incumbent.score, epochs=epochs
-        )
+    def begin(self) -> Position:
+        """The automaton at its start; see the module for its rules."""
+        first = _widest(self, self.min_depth)
+        assert first is not None, "a space in which nothing fits is refused at birth"
+        proposal = _ask(self, "depth", first, None, likely=Verdict.BASELINE)
+        return _Deepening(space=self, proposal=proposal)
 
 
-def _search_depth(
-    space: MacroSpace,
-) -> Moves[tuple[Incumbent | None, int]]:
-    """Returns the incumbent (None if nothing could be trained) and the attempts made."""
-    first = _widest(space, space.min_depth)
-    assert first is not None, "a space in which nothing fits is refused at birth"
-    step = yield _ask(space, "depth", first, None, likely=Verdict.BASELINE)
-    incumbent = step.as_incumbent() if step.passed else None
-    attempts = fails = 0
-    for depth in range(space.min_depth + 1, space.max_depth + 1):
-        deeper = _widest(space, depth)
-        if deeper is None or _is_satisfied(space, incumbent):
-            break
-        attempts += 1
-        bar = Bar(incumbent=incumbent, gain=space.depth_gain, slack=space.depth_slack)
-        step = yield _ask(space, "depth", deeper, bar, depth_attempts=attempts)
-        if step.verdict is Verdict.ACCEPTED:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deepening:
+    """In the depth phase; `incumbent` is None until one was trained to the end.
+
+    `attempts` is 0 at the first network, whose failure is no fail of the phase.
+    """
+
+    space: MacroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    incumbent: Incumbent | None = None
+    attempts: int = 0
+    fails: int = 0
+
+    def after(self, step: Step) -> Position | Done:
+        incumbent, fails = self.incumbent, self.fails
+        if step.passed:
             incumbent, fails = step.as_incumbent(), 0
-        elif step.verdict is Verdict.REFUSED:
+        elif step.verdict is Verdict.REFUSED and self.attempts:
             fails += 1
-            if fails > space.depth_patience:
-                break
-    return incumbent, attempts
+        return _deepen(self.space, incumbent, attempts=self.attempts, fails=fails)
 
 
-def _search_width(
-    space: MacroSpace, incumbent: Incumbent, depth_attempts: int
-) -> Moves[Incumbent]:
-    start = incumbent.candidate.architecture
-    fails = 0
-    narrower = range(start.width - space.width_step, space.min_width - 1, -space.width_step)
-    for attempt, width in enumerate(narrower, start=1):
-        step = yield _ask(
-            space,
-            "width",
-            Architecture.chain(depth=start.depth, width=width),
-            Bar(incumbent=incumbent),
-            depth_attempts=depth_attempts,
-            width_attempts=attempt,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Narrowing:
+    """In the width phase, after so many attempts in the depth phase."""
+
+    space: MacroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    incumbent: Incumbent
+    depth_attempts: int
+    attempts: int
+    fails: int
+
+    def after(self, step: Step) -> Position | Done:
+        accepted = step.verdict is Verdict.ACCEPTED
+        return _narrow(
+            self.space,
+            step.as_incumbent() if accepted else self.incumbent,
+            tried=self.proposal.candidate.architecture,
+            depth_attempts=self.depth_attempts,
+            attempts=self.attempts,
+            fails=0 if accepted else self.fails + 1,
         )
-        if step.verdict is Verdict.ACCEPTED:
-            incumbent, fails = step.as_incumbent(), 0
-            continue
-        fails += 1
-        if fails > space.width_patience:
-            break
-    return incumbent
+
+
+def _deepen(
+    space: MacroSpace, incumbent: Incumbent | None, *, attempts: int, fails: int
+) -> Position | Done:
+    """One layer more, or the width phase where the depth phase has ended."""
+    depth = space.min_depth + attempts + 1
+    deeper = _widest(space, depth) if depth <= space.max_depth else None
+    if deeper is None or fails > space.depth_patience or _is_satisfied(space, incumbent):
+        if incumbent is None:
+            return Done(found=None)
+        start = incumbent.candidate.architecture
+        return _narrow(space, incumbent, tried=start, depth_attempts=attempts)
+    bar = Bar(incumbent=incumbent, gain=space.depth_gain, slack=space.depth_slack)
+    attempts += 1
+    proposal = _ask(space, "depth", deeper, bar, depth_attempts=attempts)
+    return _Deepening(
+        space=space, proposal=proposal, incumbent=incumbent, attempts=attempts, fails=fails
+    )
+
+
+def _narrow(
+    space: MacroSpace,
+    incumbent: Incumbent,
+    *,
+    tried: Architecture,
+    depth_attempts: int,
+    attempts: int = 0,
+    fails: int = 0,
+) -> Position | Done:
+    """A step narrower than what was tried last, or the end."""
+    width = tried.width - space.width_step
+    if fails > space.width_patience or width < space.min_width:
+        architecture, epochs = incumbent.candidate.architecture, incumbent.candidate.epochs
+        assert epochs is not None
+        return Done(found=Found(architecture=architecture, score=incumbent.score, epochs=epochs))
+    attempts += 1
+    proposal = _ask(
+        space,
+        "width",
+        Architecture.chain(depth=tried.depth, width=width),
+        Bar(incumbent=incumbent),
+        depth_attempts=depth_attempts,
+        width_attempts=attempts,
+    )
+    return _Narrowing(
+        space=space,
+        proposal=proposal,
+        incumbent=incumbent,
+        depth_attempts=depth_attempts,
+        attempts=attempts,
+        fails=fails,
+    )
 
 
 def _ask(

@@ -15,15 +15,25 @@ decides nothing; it gives a score that compares with the macro search's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 
 from ..errors import InvalidSpace
 from .architecture import Architecture, check_kernel, replaced
 from .cost import widest
 from .history import Candidate
 from .operations import operation
-from .proposal import Bar, Found, Incumbent, Moves, Phase, Proposal, Step, Verdict
+from .proposal import (
+    Bar,
+    Done,
+    Found,
+    Incumbent,
+    Phase,
+    Position,
+    Proposal,
+    Step,
+    Verdict,
+)
 from .space import Space, check_integer, check_shared, check_smallest_fits
 
 START_OP, START_KERNEL = "sep", 3
@@ -74,21 +84,13 @@ class MicroSpace(Space):
         """Epochs of the longest training that the rules can ask for."""
         return max(self.epochs, self.confirm_epochs or 0)
 
-    def moves(self) -> Moves[Found]:
-        """The automaton; see the module for its rules."""
+    def begin(self) -> Position:
+        """The automaton at its start; see the module for its rules."""
         chain = partial(_with_width, Architecture.chain(depth=self.depth, width=self.width))
         start = widest(chain, self.fits, at_most=self.width)
         assert start is not None, "a space in which nothing fits is refused at birth"
-        step = yield _ask(self, "ops", start, None, likely=Verdict.BASELINE)
-        best = _Best(architecture=start).after(step)
-        best = yield from _search_layers(self, "ops", best)
-        best = yield from _search_layers(self, "kernels", best)
-        score = best.incumbent.score if best.incumbent else None
-        found = Found(architecture=best.architecture, score=score, epochs=self.epochs)
-        if self.confirm_epochs and best.incumbent:
-            step = yield _confirm(best.architecture, self.confirm_epochs)
-            found = replace(found, confirmed=step.score)
-        return found
+        proposal = _ask(self, "ops", start, None, likely=Verdict.BASELINE)
+        return _Measuring(space=self, proposal=proposal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,23 +107,100 @@ class _Best:
         return _Best(architecture=incumbent.candidate.architecture, incumbent=incumbent)
 
 
-def _search_layers(space: MicroSpace, phase: Phase, best: _Best) -> Moves[_Best]:
-    """One pass over the layers; every width starts anew from the pass's first network."""
-    at_most = best.architecture.width
-    budget = space.params(best.architecture) + space.param_slack
-    for layer in range(space.depth):
-        for choice in _alternatives(space, phase, best.architecture, layer):
-            fitting = widest(
-                partial(_with_width, _changed(best.architecture, phase, layer, choice)),
-                partial(space.fits, max_params=budget),
-                at_most=at_most,
-            )
-            if fitting is None:
-                continue
-            bar = Bar(incumbent=best.incumbent, strict=True)
-            step = yield _ask(space, phase, fitting, bar)
-            best = best.after(step)
-    return best
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """One pass over the layers: its phase, and the network that it began with."""
+
+    phase: Phase
+    start: Architecture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measuring:
+    """At the baseline."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+
+    def after(self, step: Step) -> Position | Done:
+        start = self.proposal.candidate.architecture
+        return _next_pass(self.space, "ops", _Best(architecture=start).after(step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Switching:
+    """In a pass, trying a choice for a layer; `left` are the layer's choices after that."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    run: _Pass
+    best: _Best
+    layer: int
+    left: tuple[str | int, ...]
+
+    def after(self, step: Step) -> Position | Done:
+        best = self.best.after(step)
+        return _switch(self.space, self.run, best, layer=self.layer, choices=self.left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Confirming:
+    """At the last training, of what was found."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    found: Found
+
+    def after(self, step: Step) -> Position | Done:
+        return Done(found=replace(self.found, confirmed=step.score))
+
+
+def _next_pass(space: MicroSpace, phase: Phase, best: _Best) -> Position | Done:
+    run = _Pass(phase=phase, start=best.architecture)
+    choices = _alternatives(space, phase, best.architecture, 0)
+    return _switch(space, run, best, layer=0, choices=choices)
+
+
+def _switch(
+    space: MicroSpace, run: _Pass, best: _Best, *, layer: int, choices: tuple[str | int, ...]
+) -> Position | Done:
+    """The next change that fits: of this layer, of a later one, or in the next pass."""
+    while True:
+        for index, choice in enumerate(choices, start=1):
+            fitting = _fit(space, run, _changed(best.architecture, run.phase, layer, choice))
+            if fitting is not None:
+                bar = Bar(incumbent=best.incumbent, strict=True)
+                return _Switching(
+                    space=space,
+                    proposal=_ask(space, run.phase, fitting, bar),
+                    run=run,
+                    best=best,
+                    layer=layer,
+                    left=choices[index:],
+                )
+        layer += 1
+        if layer == space.depth:
+            break
+        choices = _alternatives(space, run.phase, best.architecture, layer)
+    return _next_pass(space, "kernels", best) if run.phase == "ops" else _end(space, best)
+
+
+@lru_cache(maxsize=4096)  # A look ahead asks for the same ones again at every answer.
+def _fit(space: MicroSpace, run: _Pass, changed: Architecture) -> Architecture | None:
+    """The widest that keeps to the budget; every width starts anew from the pass's network."""
+    budget = space.params(run.start) + space.param_slack
+    fits = partial(space.fits, max_params=budget)
+    return widest(partial(_with_width, changed), fits, at_most=run.start.width)
+
+
+def _end(space: MicroSpace, best: _Best) -> Position | Done:
+    score = best.incumbent.score if best.incumbent else None
+    found = Found(architecture=best.architecture, score=score, epochs=space.epochs)
+    if not (space.confirm_epochs and best.incumbent):
+        return Done(found=found)
+    candidate = Candidate(architecture=best.architecture, epochs=space.confirm_epochs)
+    proposal = Proposal(candidate=candidate, phase="confirm", bar=None, likely=Verdict.CONFIRMED)
+    return _Confirming(space=space, proposal=proposal, found=found)
 
 
 def _ask(
@@ -134,11 +213,6 @@ def _ask(
 ) -> Proposal:
     candidate = Candidate(architecture=architecture, epochs=space.epochs)
     return Proposal(candidate=candidate, phase=phase, bar=bar, likely=likely)
-
-
-def _confirm(architecture: Architecture, epochs: int) -> Proposal:
-    candidate = Candidate(architecture=architecture, epochs=epochs)
-    return Proposal(candidate=candidate, phase="confirm", bar=None, likely=Verdict.CONFIRMED)
 
 
 def _alternatives(

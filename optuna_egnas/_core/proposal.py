@@ -7,11 +7,10 @@ known: two recorded decisions of the published search are exact ties with a thre
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Literal, Protocol
 
 from .architecture import Architecture
 from .history import Candidate, Outcome, Running, Trained
@@ -32,11 +31,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incumbent:
-    """The best so far. `score` is None while it is only guessed that this one will be accepted."""
+    """The best so far. `score` is None while it is only guessed that this one will be accepted.
+
+    `at_least` is then what its score must be for that; None if not even this is known.
+    """
 
     candidate: Candidate
     score: float | None
     train_accuracy: float | None = None
+    at_least: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,12 @@ class Bar:
     gain: float = 0.0
     slack: float | None = None
     strict: bool = False
+
+    @property
+    def at_least(self) -> float | None:
+        """What a score must reach, as far as it is known: more than this, where it is a guess."""
+        floor = self.incumbent.at_least if self.incumbent else None
+        return None if floor is None else floor + self.gain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +98,13 @@ class Step:
     def as_incumbent(self) -> Incumbent:
         """What later answers are compared with."""
         trained = self.outcome if isinstance(self.outcome, Trained) else None
+        score = trained.score if trained and not self.guessed else None
+        bar = self.proposal.bar
         return Incumbent(
             candidate=self.proposal.candidate,
-            score=trained.score if trained and not self.guessed else None,
+            score=score,
             train_accuracy=trained.train_accuracy if trained else None,
+            at_least=bar.at_least if score is None and bar else score,
         )
 
 
@@ -109,9 +121,30 @@ class Found:
     confirmed: float | None = None
 
 
-T = TypeVar("T")
-Moves = Generator[Proposal, Step, T]
-"""An automaton at work: it yields a proposal, is sent the step, and returns what it found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The walk has ended. `found` is None if nothing could be trained.
+
+    `cut_short` says why, where the walk ended before its rules would end it.
+    """
+
+    found: Found | None
+    cut_short: str | None = None
+
+
+class Position(Protocol):
+    """Where an automaton stands: what it asks for now, and where each answer leads.
+
+    Frozen, so that a look ahead can go on from it under several answers. Equal positions of one
+    space have the same future.
+    """
+
+    @property
+    def proposal(self) -> Proposal:
+        """What is asked for."""
+
+    def after(self, step: Step) -> Position | Done:
+        """Where the walk goes on, given the answer to `proposal`."""
 
 
 def judge(proposal: Proposal, outcome: Outcome | None, n_valid: int | None) -> Verdict | None:

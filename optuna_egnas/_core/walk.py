@@ -1,18 +1,28 @@
-"""From a history to the next step: the walk so far, the proposal that follows, and the frontier.
+"""From a history to the next step: the walk so far, and the proposal that follows.
 
 Everything is computed from the history alone, by running the space's automaton from its start.
-Where an answer is missing, the automaton goes on under a bet; nothing beyond the first bet is a
-decision, so a wrong bet costs work and never changes a walk.
+What lies beyond the last decided step is speculation: see `frontier.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from .history import Candidate, History
-from .proposal import Found, Moves, Proposal, Step, Verdict, judge
+from .proposal import Done, Position, Proposal, Step, Verdict, judge
+
+__all__ = [
+    "Done",
+    "SearchSpace",
+    "Walk",
+    "follow",
+    "least_left",
+    "propose",
+    "stand",
+    "step_of",
+]
 
 
 class SearchSpace(Protocol):
@@ -22,19 +32,8 @@ class SearchSpace(Protocol):
     def n_valid(self) -> int | None:
         """Number of validation images, if known."""
 
-    def moves(self) -> Moves[Found | None]:
+    def begin(self) -> Position:
         """Its automaton, at the start."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """The walk has ended. `found` is None if nothing could be trained.
-
-    `cut_short` says why, where the walk ended before its rules would end it.
-    """
-
-    found: Found | None
-    cut_short: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,69 +51,57 @@ def propose(space: SearchSpace, history: History) -> Proposal | Done:
 
 def follow(space: SearchSpace, history: History) -> Walk:
     """The walk as far as it is decided."""
+    steps, position = stand(space, history)
+    end = position if isinstance(position, Done) else position.proposal
+    return Walk(steps=steps, next=end)
+
+
+def stand(space: SearchSpace, history: History) -> tuple[tuple[Step, ...], Position | Done]:
+    """The decided steps, and where the automaton stands after them."""
     steps: list[Step] = []
-    replay = _replay(space, history, _as_likely)
-    while True:
-        try:
-            step = next(replay)
-        except StopIteration as end:
-            return Walk(steps=tuple(steps), next=Done(found=end.value))
-        if step.guessed:
-            return Walk(steps=tuple(steps), next=step.proposal)
+    position: Position | Done = space.begin()
+    while not isinstance(position, Done):
+        step = _decide(space, history, position.proposal)
+        if step is None:
+            break
         steps.append(step)
-
-
-def frontier(space: SearchSpace, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
-    """The next `k` trainings that the walk will most likely ask for and that nobody has.
-
-    Returns fewer, or none (wait: all that is left is in flight), where the likeliest path ends.
-    """
-    free: list[Proposal] = []
-    guessed = False
-    replay = _replay(space, history, _as_likely)
-    while len(free) < k:
-        try:
-            step = next(replay)
-        except StopIteration as end:
-            return tuple(free) if guessed else Done(found=end.value)
-        guessed = guessed or step.guessed
-        if step.outcome is None:
-            free.append(step.proposal)
-    return tuple(free)
+        position = position.after(step)
+    return tuple(steps), position
 
 
 def least_left(space: SearchSpace, history: History) -> int:
     """Epochs that are left if nothing more is accepted: what is likely left of a search."""
-    steps = _replay(space, history, _as_refused)
+    steps = _bet(space, history, _as_refused)
     return sum(step.proposal.candidate.epochs or 0 for step in steps if step.guessed)
 
 
 def step_of(space: SearchSpace, history: History, candidate: Candidate) -> Step | None:
     """The first step on the likeliest path that trains this candidate; None: it is off it."""
-    steps = _replay(space, history, _as_likely)
+    steps = _bet(space, history, _as_likely)
     return next((step for step in steps if step.proposal.candidate == candidate), None)
 
 
-def _replay(
+def _bet(
     space: SearchSpace, history: History, bet: Callable[[Proposal], Verdict]
-) -> Generator[Step, None, Found | None]:
-    moves = space.moves()
-    proposal = next(moves)
-    while True:
-        outcome = history.outcome(proposal.candidate)
-        verdict = judge(proposal, outcome, space.n_valid)
-        step = Step(
+) -> Iterator[Step]:
+    """All steps to the end; where an answer is missing, the verdict is a bet."""
+    position: Position | Done = space.begin()
+    while not isinstance(position, Done):
+        proposal = position.proposal
+        step = _decide(space, history, proposal) or Step(
             proposal=proposal,
-            outcome=outcome,
-            verdict=verdict or bet(proposal),
-            guessed=verdict is None,
+            outcome=history.outcome(proposal.candidate),
+            verdict=bet(proposal),
+            guessed=True,
         )
         yield step
-        try:
-            proposal = moves.send(step)
-        except StopIteration as end:
-            found: Found | None = end.value
-            return found
+        position = position.after(step)
+
+
+def _decide(space: SearchSpace, history: History, proposal: Proposal) -> Step | None:
+    outcome = history.outcome(proposal.candidate)
+    verdict = judge(proposal, outcome, space.n_valid)
+    return verdict and Step(proposal=proposal, outcome=outcome, verdict=verdict)
 
 
 def _as_likely(proposal: Proposal) -> Verdict:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import optuna
 
-from .._claims import all_trials, write_sign
+from .._claims import STOPPED, STOPPED_BY, all_trials, write_sign
 from .._core.history import MAX_ERRORS, Candidate, Trained
 from .._core.proposal import Step
 from .._core.walk import step_of
@@ -122,15 +122,19 @@ class Account:
 
     def stop(self, epoch: int) -> NoReturn:
         """End a candidate that the study's pruner has stopped."""
+        if self.is_undecided():
+            said = str(self.trial.user_attrs.get(STOPPED, "stopped ahead of the walk"))
+            self.tell(epoch, 0.0, f"stopped: {said}")
+            raise optuna.TrialPruned(said)
         reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
-        self.trial.set_user_attr("stopped", reason)
+        self.trial.set_user_attr(STOPPED, reason)
         self.tell(epoch, 0.0, f"refused: {reason}")
         raise optuna.TrialPruned(reason)
 
     def is_undecided(self) -> bool:
         """Whether the trial was stopped for a reason that says nothing of its candidate."""
         this = all_trials(self.trial.study)[self.trial.number]
-        return this.user_attrs.get("stopped_by") in NO_VERDICT
+        return this.user_attrs.get(STOPPED_BY) in NO_VERDICT
 
     def is_given_up(self) -> bool:
         """Whether the failure that was just written is the candidate's last."""

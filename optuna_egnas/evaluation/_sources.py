@@ -117,7 +117,8 @@ def read_images(files: Sequence[Path], *, reference: Path, size: int) -> Tensor:
 
     A file that cannot be read, or is not of the reference's kind, is a DataError naming it.
     """
-    channels = len(_read_image(reference, size))
+    # In its smallest size: what it needs in full is checked first.
+    channels = len(_read_image(reference, 1))
     check_memory((len(files), channels, size, size))
     images = torch.empty((len(files), channels, size, size), dtype=torch.uint8)
     for index, file in enumerate(files):

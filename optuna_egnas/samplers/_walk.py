@@ -26,10 +26,10 @@ from .._claims import (
     write_owner,
 )
 from .._core.encoding import Names, encode
+from .._core.frontier import Prospect, prospects
 from .._core.macro import MacroSpace
 from .._core.micro import MicroSpace
-from .._core.proposal import Proposal
-from .._core.walk import Done, frontier
+from .._core.proposal import Done, Proposal
 from .._link import Role, read_link, start_of
 from .._translate import FIXED, Reader, distributions
 from ..errors import EgnasError, NothingToTrain, SearchDone, SearchError
@@ -145,8 +145,13 @@ class WalkSampler(BaseSampler):
         self._independent.after_trial(study, trial, state, values)
 
     def frontier(self, study: Study, k: int = 1) -> tuple[Proposal, ...] | Done:
-        """The next `k` proposals that nobody has; none: all that is left is in flight."""
-        return self._ahead(study, all_trials(study), k)
+        """The next `k` proposals that nobody has; none: wait, all that is likely is in flight."""
+        ahead = self._ahead(study, all_trials(study), k)
+        return ahead if isinstance(ahead, Done) else tuple(each.proposal for each in ahead)
+
+    def reader(self, study: Study) -> Reader:
+        """What reads the study's trials as a history of this sampler's space."""
+        return self._read(study)[0]
 
     def _search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         reader, linked = self._read(study)
@@ -161,15 +166,17 @@ class WalkSampler(BaseSampler):
 
     def _ahead(
         self, study: Study, trials: Sequence[FrozenTrial], k: int = 1
-    ) -> tuple[Proposal, ...] | Done:
+    ) -> tuple[Prospect, ...] | Done:
         reader, _ = self._read(study)
         view = reader.view(trials)
-        ahead = frontier(reader.space, view.history, k)
-        if isinstance(ahead, Done) or not ahead:
+        ahead = prospects(reader.space, view.history, k + len(view.diverted))
+        if isinstance(ahead, Done):
             return ahead
-        if ahead[0].candidate in view.diverted:
+        free = [each for each in ahead if each.proposal.candidate not in view.diverted]
+        # What the walk asks for in all its futures comes first: without it there is no going on.
+        if ahead and ahead[0].is_certain and ahead[0] not in free:
             return Done(found=None, cut_short=DIVERTED)
-        return tuple(proposal for proposal in ahead if proposal.candidate not in view.diverted)
+        return tuple(free[:k])
 
     def _claim(self, study: Study, trial: FrozenTrial) -> None:
         trials = wait_for_lower(study, trial)
@@ -178,7 +185,10 @@ class WalkSampler(BaseSampler):
             write_claim(study, trial, None)
             return
         ahead = self._ahead(study, trials)
-        write_claim(study, trial, ahead[0] if isinstance(ahead, tuple) and ahead else None)
+        if isinstance(ahead, Done) or not ahead:
+            write_claim(study, trial, None)
+            return
+        write_claim(study, trial, ahead[0].proposal, ahead=not ahead[0].is_certain)
 
     def _end_or_wait(self, study: Study) -> None:
         ahead = self.frontier(study)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking import macro, micro, walk_with
 
+from optuna_egnas._core.frontier import frontier
 from optuna_egnas._core.history import (
     Candidate,
     Failed,
@@ -21,7 +22,7 @@ from optuna_egnas._core.history import (
 from optuna_egnas._core.macro import MacroSpace
 from optuna_egnas._core.micro import MicroSpace
 from optuna_egnas._core.proposal import Proposal
-from optuna_egnas._core.walk import Done, follow, frontier, least_left, propose
+from optuna_egnas._core.walk import Done, follow, least_left, propose
 
 SPACES = st.sampled_from(
     [
