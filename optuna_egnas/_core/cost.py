@@ -51,11 +51,16 @@ def widest(
 ) -> Architecture | None:
     """The widest `build(width)` that fits, down from `at_most`; None if none does.
 
-    Parameters and multiply-accumulates grow with the width, so the search halves the range.
+    Parameters and multiply-accumulates grow with the width, so the search halves the range; but
+    first it tries the widest, which most often fits.
     """
-    if at_most < at_least or not fits(build(at_least)):
+    if at_most < at_least:
         return None
-    low, high = at_least, at_most
+    if fits(top := build(at_most)):
+        return top
+    if not fits(build(at_least)):
+        return None
+    low, high = at_least, at_most - 1
     while low < high:
         middle = (low + high + 1) // 2
         if fits(build(middle)):

@@ -27,7 +27,6 @@ WANTED = 0.02
 """What has become less probable than this is stopped: its premise has failed."""
 FAINT = 1e-3
 """Single futures below this are not followed."""
-CERTAIN = 0.999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +38,8 @@ class Prospect:
 
     @property
     def is_certain(self) -> bool:
-        """Whether all futures ask for it."""
-        return self.chance >= CERTAIN
+        """Whether all futures ask for it; where faint ones were not followed, it is not sure."""
+        return self.chance >= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -110,7 +109,7 @@ def _look_ahead(
 ) -> Iterator[Prospect]:
     """All that the walk will ask for with such a chance or more, the most probable first."""
     experience = Experience.of(steps)
-    numbers = count()
+    numbers, told = count(), set[Candidate]()
     start = {position: 1.0}
     before = experience.attempts.get(position.proposal.phase, 0)
     nodes = [_node(start, depth=0, number=next(numbers), before=before)]
@@ -118,7 +117,10 @@ def _look_ahead(
         node = heapq.heappop(nodes)
         if 1 - node.doubt < at_least:
             return
-        yield Prospect(proposal=node.proposal, chance=1 - node.doubt)
+        # Seldom two nodes ask for the same; the less probable one adds little, and is left out.
+        if node.proposal.candidate not in told:
+            told.add(node.proposal.candidate)
+            yield Prospect(proposal=node.proposal, chance=1 - node.doubt)
         for futures in _branch(space, history, experience, node):
             phase = next(iter(futures)).proposal.phase
             before = node.attempt if phase == node.proposal.phase else 0

@@ -16,9 +16,10 @@ from ..errors import InvalidSpace
 class Operation:
     """One operation of the search space.
 
-    `weights(p, c, k)`, which grows with p and c, is the number of weights of the operation alone (no batch norm, no bias)
-    between `p` input and `c` output channels with a k x k kernel. Every weight is used once per
-    output position, so the same form times the output's area gives the multiply-accumulates.
+    `weights(p, c, k)` is the number of weights of the operation alone (no batch norm, no bias)
+    between `p` input and `c` output channels with a k x k kernel; it grows with p and c. Every
+    weight is used once per output position, so the same form times the output's area gives the
+    multiply-accumulates.
     `module` names a callable "package.module:name" of (inputs, outputs, kernel, stride) that
     returns a `torch.nn.Module` with padding k // 2.
     """

@@ -96,6 +96,7 @@ class Fire:
         self.events.append(self._seen(arrived, event, float(len(self.events))))
 
     def stop_what_is_not_wanted(self) -> None:
+        """As the pruner does: a stop says nothing of its candidate."""
         use = wanted(self.space, self.history, self.running)
         self.running = [each for each in self.running if each in use]
 
@@ -125,7 +126,6 @@ def test_any_number_of_workers_in_any_order_makes_the_same_walk(
         fire.arrive()
         if fire.draw.random() < 0.7:
             fire.stop_what_is_not_wanted()
-            assert asked.candidate in fire.running or fire.history.outcome(asked.candidate) or True
 
     assert follow(space, fire.history) == alone
 
@@ -185,7 +185,9 @@ def test_work_that_was_ahead_is_used_when_the_walk_comes_to_it() -> None:
     assert [step.verdict for step in walk.steps[1:]] == [Verdict.ACCEPTED] * 2
     assert walk.steps[2].proposal.candidate == both.candidate, "it was not asked for again"
     refused = History({**trained, second.candidate: Trained(score=0.4)})
-    assert propose(space, refused) == third
+    left = propose(space, refused)
+    assert isinstance(left, Proposal)
+    assert left.candidate == third.candidate
     assert first.candidate in trained
 
 
@@ -193,17 +195,17 @@ def test_work_that_was_ahead_is_used_when_the_walk_comes_to_it() -> None:
 
 
 def test_idle_workers_hedge_on_both_outcomes_of_a_layer() -> None:
-    space = micro()
-    history = with_running(space, {}, 1)
+    space = micro(depth=6)
 
-    found = ahead(space, history, 4)
+    found = ahead(space, with_running(space, {}, 1), 8)
 
-    assert [each.candidate.architecture.ops for each in found] == [
-        ("conv", "sep", "sep"),
-        ("sep", "conv", "sep"),
-        ("sep", "sep", "conv"),
-        ("conv", "conv", "sep"),
+    switched = [
+        tuple(layer for layer, op in enumerate(each.candidate.architecture.ops) if op == "conv")
+        for each in found
     ]
+    assert switched[:2] == [(0,), (1,)]
+    assert {(2,), (0, 1)} <= set(switched)
+    assert switched.index((1,)) < switched.index((0, 1)), "the first one is probably refused"
 
 
 def test_before_the_depth_phase_may_end_its_end_is_prepared() -> None:
@@ -214,10 +216,8 @@ def test_before_the_depth_phase_may_end_its_end_is_prepared() -> None:
 
     found = ahead(space, with_running(space, outcomes, 1), 12)
 
-    assert [shape(each) for each in found if each.phase == "width"] == [
-        ("width", 12, 6),
-        ("width", 12, 4),
-    ]
+    widths = [shape(each) for each in found if each.phase == "width"]
+    assert widths[:2] == [("width", 12, 6), ("width", 12, 4)]
     # And the other answer is prepared for too: one layer more.
     assert ("depth", 16, 8) in [shape(each) for each in found]
     assert {each.candidate.epochs for each in found if shape(each) == ("width", 12, 6)} == {
@@ -235,23 +235,18 @@ def test_what_all_futures_ask_for_is_certain() -> None:
     assert [each.proposal.candidate.architecture.depth for each in found[:4]] == [4, 5, 6, 7]
 
 
-def test_a_search_that_goes_otherwise_than_foreseen_is_believed() -> None:
-    space = micro(depth=20)
-    gaining = after(space, *range(500, 514))
-    losing = after(space, 500, *[400] * 13)
+def test_a_search_that_goes_otherwise_than_foreseen_is_believed_in_the_end() -> None:
+    space = micro(depth=30)
 
-    chances = []
-    for outcomes in (gaining, losing):
-        asked = propose(space, History(outcomes))
-        assert isinstance(asked, Proposal)
-        found = prospects(space, History({**outcomes, asked.candidate: Running()}), 1)
-        assert isinstance(found, tuple)
-        ops = found[0].proposal.candidate.architecture.ops
-        chances.append((ops[asked.candidate.architecture.ops.index("conv", 13)], found[0].chance))
+    def chance_that_the_next_is_accepted(outcomes: dict[Candidate, Outcome]) -> float:
+        experience = Experience.of(follow(space, History(outcomes)).steps)
+        return experience.odds("ops", len(outcomes))[Verdict.ACCEPTED]
 
-    assert chances[0][0] == "conv", "all was accepted so far: this one will be, too"
-    assert chances[1][0] == "sep"
-    assert chances[1][1] > 0.9
+    foreseen = chance_that_the_next_is_accepted(after(space, 500, 501, *[400] * 24))
+    otherwise = chance_that_the_next_is_accepted(after(space, *range(500, 526)))
+
+    assert foreseen < 0.05
+    assert otherwise > 0.5
 
 
 def test_a_score_below_what_its_bar_must_be_is_refused_before_the_bar_is_known() -> None:
