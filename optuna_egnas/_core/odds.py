@@ -3,10 +3,12 @@
 A prior gives, for each phase, the chance that an attempt is refused: along a straight line from
 the first attempt to the attempt `by`, and constant after that. Networks saturate as they deepen
 (refusals grow in `depth`), then stand little more shrinking (`width`); full convolutions pay in
-the first layers, wide kernels in the last. The lines are fitted by eye to the likelihood of the
-319 verdicts of five recorded searches. Fitted to four of them, they move by 0.1 at most, and the
-fifth is searched as fast: 5.57 instead of 5.66 times with 8 workers, 8.09 instead of 8.07 with 16
-(geometric means).
+the first layers, wide kernels in the last.
+
+The lines are rounded from a fit to the likelihood of the 319 verdicts of five recorded searches.
+Fitted to four of them, the chances move by 0.1 at most and `by` by seven attempts, and the fifth
+is searched about as fast: 5.57 times as by one worker with 8 of them, instead of 5.66, and 8.09
+with 16, instead of 8.07 (geometric means, the rules alone on a simulated clock).
 
 The search itself corrects its prior: the chance of a verdict moves by how many more of it were
 seen than expected, per attempt, `TRUST` attempts added. A search that goes as foreseen changes

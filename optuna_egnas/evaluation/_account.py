@@ -123,7 +123,7 @@ class Account:
     def stop(self, epoch: int) -> NoReturn:
         """End a candidate that the study's pruner has stopped."""
         if self.is_undecided():
-            said = str(self.trial.user_attrs.get(STOPPED, "stopped ahead of the walk"))
+            said = str(self._stored().user_attrs.get(STOPPED, "without a reason"))
             self.tell(epoch, 0.0, f"stopped: {said}")
             raise optuna.TrialPruned(said)
         reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
@@ -133,8 +133,7 @@ class Account:
 
     def is_undecided(self) -> bool:
         """Whether the trial was stopped for a reason that says nothing of its candidate."""
-        this = all_trials(self.trial.study)[self.trial.number]
-        return this.user_attrs.get(STOPPED_BY) in NO_VERDICT
+        return self._stored().user_attrs.get(STOPPED_BY) in NO_VERDICT
 
     def is_given_up(self) -> bool:
         """Whether the failure that was just written is the candidate's last."""
@@ -157,3 +156,7 @@ class Account:
         assert source.value is not None
         self.judge(source.value, source.user_attrs.get("train_accuracy"))
         return source.value
+
+    def _stored(self) -> FrozenTrial:
+        # A live trial does not see what a pruner has written to its storage.
+        return all_trials(self.trial.study)[self.trial.number]

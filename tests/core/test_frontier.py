@@ -98,6 +98,9 @@ class Fire:
     def stop_what_is_not_wanted(self) -> None:
         """As the pruner does: a stop says nothing of its candidate."""
         use = wanted(self.space, self.history, self.running)
+        asked = propose(self.space, self.history)
+        if isinstance(asked, Proposal) and asked.candidate in self.running:
+            assert asked.candidate in use, "what the walk asks for now is never stopped"
         self.running = [each for each in self.running if each in use]
 
     def _seen(self, candidate: Candidate, event: Event, at: float) -> Observation:
