@@ -27,7 +27,8 @@ def open_backend(url: sa.URL, *, create: bool) -> BaseStorage:
     """The storage behind a URL of one of SCHEMES.
 
     Raises:
-        SearchError: it is out of reach, or needs a package that is missing.
+        SearchError: it names no file, or needs a package that is missing.
+        Exception: it is out of reach; the clients of Redis and gRPC have errors of their own.
     """
     try:
         with warnings.catch_warnings():
@@ -37,13 +38,6 @@ def open_backend(url: sa.URL, *, create: bool) -> BaseStorage:
     except ImportError:
         package = "redis" if url.drivername == "redis" else "grpcio protobuf"
         raise SearchError(f"A {url.drivername} URL needs: pip install {package}.") from None
-    except SearchError:
-        raise
-    except Exception as error:
-        # The clients of Redis and gRPC each have errors of their own.
-        place = url.render_as_string(hide_password=True)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise SearchError(f"Cannot use the storage {place}: {reason}") from None
 
 
 def _open(url: sa.URL, *, create: bool) -> BaseStorage:

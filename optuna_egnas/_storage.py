@@ -55,7 +55,7 @@ def open_storage(
         return get_storage(storage)
     url = parse_url(storage)
     if url.drivername in SCHEMES:
-        return open_backend(url, create=create)
+        return _open_backend(url, create=create)
     _check_file(url, create=create)
     with storage_errors(url), _opening_errors(url):
         if not create:
@@ -64,6 +64,16 @@ def open_storage(
     # Optuna leaves its connections to the garbage collector, about which drivers complain.
     weakref.finalize(opened, opened.engine.dispose)
     return get_storage(opened)
+
+
+def _open_backend(url: sa.URL, *, create: bool) -> BaseStorage:
+    try:
+        return open_backend(url, create=create)
+    except SearchError:
+        raise
+    except Exception as error:
+        reason = _reason(error, url) or type(error).__name__
+        raise SearchError(f"Cannot use the storage {shown(url)}: {reason}") from None
 
 
 def parse_url(text: str) -> sa.URL:
