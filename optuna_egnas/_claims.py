@@ -229,13 +229,15 @@ def wait_for_lower(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
     while True:
         trials = all_trials(study)
         waited = time.monotonic() - began
-        if not any(_may_yet_claim(other, trial, waited) for other in trials):
+        # The state first, of all: most trials have ended, and there may be many.
+        running = [other for other in trials if other.state is TrialState.RUNNING]
+        if not any(_may_yet_claim(other, trial, waited) for other in running):
             return trials
         time.sleep(POLL)
 
 
 def _may_yet_claim(other: FrozenTrial, trial: FrozenTrial, waited: float) -> bool:
-    if other.state is not TrialState.RUNNING or other.number >= trial.number or has_claim(other):
+    if other.number >= trial.number or has_claim(other):
         return False
     if OWNER in other.system_attrs:
         return waited < PATIENCE_WITH_OWNERS and is_alive(other)

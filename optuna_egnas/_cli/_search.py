@@ -1,67 +1,29 @@
-"""The command `egnas`: prints and exit codes only.
-
-Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 a rerun that differs,
-2 bad input or a storage that cannot be used (one line says why), 130 stopped by Ctrl-C, 143 by
-SIGTERM.
-"""
+"""`egnas search` and `egnas worker`."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from ._arguments import (
+from .._arguments import (
     STORAGE,
     Json,
-    Simulated,
     Storage,
     Workers,
     changed_options,
     checked_name,
     read_arguments,
 )
-from .errors import EgnasError, SearchError
+from ._output import errors, print_json, quiet_optuna, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._linked import LinkedStudies
-    from ._search import Setup
-    from ._show import Display
-
-app = typer.Typer(
-    help="Global neural architecture search: depth and width, then every layer, in Optuna.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    from .._search import Setup
+    from .._show import Display
 
 
-def main() -> None:
-    """Run the command line; every error of ours becomes one line and exit code 2."""
-    try:
-        sys.exit(app(standalone_mode=False))
-    except EgnasError as error:
-        _fail(str(error))
-    except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except Exception as error:
-        # A wrong argument; the class of these errors has moved between typer's releases.
-        if not hasattr(error, "format_message"):
-            raise
-        reason = error.format_message().rstrip(".")
-        # Without arguments there is nothing wrong to tell: typer has shown the help.
-        _fail(f"{reason}. See `egnas --help`.") if reason else sys.exit(2)
-
-
-@app.command()
 def search(
     data: Annotated[
         str,
@@ -130,7 +92,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find a whole network; the same command goes on where it was stopped."""
-    from . import _search, _show, _workers
+    from .. import _search, _show, _workers
 
     dataset, own_name, options = read_arguments(data)
     options = changed_options(
@@ -159,7 +121,7 @@ def search(
             "max_macs": max_macs,
         },
     )
-    _quiet_optuna()
+    quiet_optuna()
     _workers.check_workers(workers, engine, storage)
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
@@ -186,7 +148,6 @@ def search(
         _finish(setup, storage, as_json=as_json)
 
 
-@app.command()
 def worker(
     storage: Annotated[str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.")],
     name: Annotated[str, typer.Option(help="The search's name.")],
@@ -200,10 +161,10 @@ def worker(
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
-    from . import _search, _show, _workers
-    from .options import DataOptions, SearchOptions
+    from .. import _search, _show, _workers
+    from ..options import DataOptions, SearchOptions
 
-    _quiet_optuna()
+    quiet_optuna()
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
         setup = _workers.join(
@@ -217,73 +178,9 @@ def worker(
         _finish(setup, storage, as_json=as_json)
 
 
-@app.command()
-def show(
-    name: Annotated[
-        str | None, typer.Argument(help="The search's name; default: the only one there is.")
-    ] = None,
-    storage: Storage = STORAGE,
-    trace: Annotated[
-        Path | None, typer.Option(help="Write the search to this file, for `egnas replay`.")
-    ] = None,
-    trial: Annotated[
-        str | None, typer.Option(help="A trial, macro/N or micro/N, for --rerun.")
-    ] = None,
-    rerun: Annotated[
-        bool, typer.Option("--rerun", help="Train --trial again: does it agree, bit for bit?")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Show what a search has found, and its walk step by step."""
-    from . import _show
-    from ._linked import load_linked_studies, trials_of
-    from ._trace import write_trace
-
-    _quiet_optuna()
-    with _show.storage_trouble(storage):
-        found = _show.only_name(storage) if name is None else checked_name(name)
-        studies = load_linked_studies(storage=storage, name=found)
-        if rerun or trial is not None:
-            _rerun(studies, trial, rerun=rerun, as_json=as_json)
-        if trace is not None:
-            _write(trace, json.dumps(write_trace(studies)) + "\n")
-        if as_json:
-            _print_json(_record(studies, resumed=len(trials_of(studies))))
-            return
-        _show.print_result(studies, storage)
-        _show.print_walk(studies)
-
-
-@app.command()
-def replay(
-    trace: Annotated[Path, typer.Argument(help="A recorded search (egnas-trace/1).")],
-    storage: Annotated[
-        str | None, typer.Option(help="Keep the replayed studies there; default: in memory.")
-    ] = None,
-    workers: Simulated = None,
-    as_json: Json = False,
-) -> None:
-    """Check that the samplers walk as a recorded search did."""
-    from . import _show
-    from ._simulate import Simulation, simulate
-    from ._trace import read_trace
-    from .replay import Replay
-    from .replay import replay as run_replay
-
-    _quiet_optuna()
-    shown: Replay | Simulation
-    recorded, name = read_trace(trace), f"replay-{trace.stem}"
-    with _show.storage_trouble(storage):
-        if workers is None:
-            shown = run_replay(recorded, storage=storage, name=name)
-        else:
-            shown = simulate(recorded, workers=workers, storage=storage, name=name)
-    _print_json(shown.to_json()) if as_json else _show.print_replay(shown)
-
-
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
     """Train until all is done; on Ctrl-C or SIGTERM, end in order."""
-    from ._stop import Terminated, ending_on_sigterm
+    from .._stop import Terminated, ending_on_sigterm
 
     if setup.moved_from is not None:
         errors.print(f"Checkpoints are kept elsewhere from now on; until now {setup.moved_from}.")
@@ -296,51 +193,9 @@ def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
 
 
 def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
-    from . import _show
+    from .. import _show
 
     if as_json:
-        _print_json(_record(setup.studies, resumed=setup.resumed))
+        print_json(record(setup.studies, resumed=setup.resumed))
         return
     _show.print_result(setup.studies, storage)
-
-
-def _rerun(studies: LinkedStudies, trial: str | None, *, rerun: bool, as_json: bool) -> NoReturn:
-    from . import _show
-    from ._rerun import rerun as train_again
-
-    if trial is None or not rerun:
-        raise SearchError("--trial and --rerun must be given together, but only one of them is.")
-    seen = train_again(studies, trial)
-    _print_json(seen.to_json()) if as_json else _show.print_rerun(seen)
-    raise typer.Exit(0 if seen.agrees else 1)
-
-
-def _quiet_optuna() -> None:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-def _record(studies: LinkedStudies, *, resumed: int) -> dict[str, Any]:
-    """The object that `search` and `show` print."""
-    found = studies.result().to_json()
-    del found["finished"]
-    return {**found, "resumed": resumed}
-
-
-def _print_json(record: dict[str, Any]) -> None:
-    typer.echo(json.dumps(record))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        if path.is_file() and path.read_bytes()[:1] not in (b"", b"{"):
-            _fail(f"A trace must go to a new file or to that of a trace, but {path} is another.")
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        _fail(f"Cannot write {path}: {error.strerror or error}.")
-
-
-def _fail(message: str) -> NoReturn:
-    errors.print(f"egnas: {' '.join(message.splitlines())}")
-    sys.exit(2)

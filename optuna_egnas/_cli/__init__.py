@@ -1,0 +1,47 @@
+"""The command `egnas`: prints and exit codes only.
+
+Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 a rerun that differs,
+2 bad input or a storage that cannot be used (one line says why), 130 stopped by Ctrl-C, 143 by
+SIGTERM.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..errors import EgnasError
+from ._output import fail
+from ._replay import replay
+from ._search import search, worker
+from ._show import show
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Global neural architecture search: depth and width, then every layer, in Optuna.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (search, worker, show, replay):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes one line and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except EgnasError as error:
+        fail(str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Exception as error:
+        # A wrong argument; the class of these errors has moved between typer's releases.
+        if not hasattr(error, "format_message"):
+            raise
+        reason = error.format_message().rstrip(".")
+        # Without arguments there is nothing wrong to tell: typer has shown the help.
+        fail(f"{reason}. See `egnas --help`.") if reason else sys.exit(2)

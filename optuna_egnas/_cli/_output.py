@@ -1,0 +1,47 @@
+"""How all commands print and fail."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from .._linked import LinkedStudies
+
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def quiet_optuna() -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def record(studies: LinkedStudies, *, resumed: int) -> dict[str, Any]:
+    """The object that `search` and `show` print."""
+    found = studies.result().to_json()
+    del found["finished"]
+    return {**found, "resumed": resumed}
+
+
+def print_json(record: dict[str, Any]) -> None:
+    typer.echo(json.dumps(record))
+
+
+def write_file(path: Path, text: str) -> None:
+    try:
+        if path.is_file() and path.read_bytes()[:1] not in (b"", b"{"):
+            fail(f"A trace must go to a new file or to that of a trace, but {path} is another.")
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"Cannot write {path}: {error.strerror or error}.")
+
+
+def fail(message: str) -> NoReturn:
+    errors.print(f"egnas: {' '.join(message.splitlines())}")
+    sys.exit(2)
