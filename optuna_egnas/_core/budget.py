@@ -110,7 +110,7 @@ def cost_epochs(
     size = Size(depth=depth, params=params, macs=macs)
     depths = size.depth / reference.depth
     sizes = math.sqrt(size.params / reference.params * size.macs / reference.macs)
-    return max(1, round(base * depths**DEPTH_EXPONENT * sizes**SIZE_EXPONENT))
+    return max(1, round(base * math.pow(depths, DEPTH_EXPONENT) * math.pow(sizes, SIZE_EXPONENT)))
 
 
 def budget_for(
