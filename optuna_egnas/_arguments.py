@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import InvalidSpace, SearchError
+from .errors import SearchError
 
 if TYPE_CHECKING:
     from .options import SearchOptions
 
-LARGEST_SEED = 2**63 - 1
 STORAGE = "sqlite:///egnas.db"
 Storage = Annotated[
     str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.", show_default=True)
@@ -48,15 +47,12 @@ def changed_options(
     macro: dict[str, Any],
 ) -> SearchOptions:
     """The options with those of the command line, where they were given."""
-    changed = replace(
+    return replace(
         options,
         data=replace(options.data, **_given(data)),
         macro={**options.macro, **_given(macro)},
         **_given(plain),
     )
-    if not 0 <= changed.seed <= LARGEST_SEED:
-        raise InvalidSpace(f"`seed` must be 0 to {LARGEST_SEED}, but got seed={changed.seed}.")
-    return changed
 
 
 def checked_name(name: str) -> str:

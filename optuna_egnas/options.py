@@ -11,7 +11,7 @@ from typing import Any
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
-from ._core.space import check_number
+from ._core.space import check_integer, check_number
 from ._linked import SHARED
 from .errors import InvalidSpace
 from .evaluation._checkpoint import CHECKPOINT_SECONDS
@@ -21,6 +21,9 @@ from .evaluation._training import Recipe
 __all__ = ["DataOptions", "SearchOptions"]
 
 STALE_AFTER = 900.0
+LARGEST_SEED = 2**63 - 1
+
+KINDS = {"data": DataOptions, "macro": Mapping, "micro": Mapping, "recipe": Mapping}
 
 PROFILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "full": ({}, {}),
@@ -79,8 +82,7 @@ class SearchOptions:
     stale_after: float = STALE_AFTER
 
     def __post_init__(self) -> None:
-        check_number("checkpoint_seconds", self.checkpoint_seconds)
-        check_number("stale_after", self.stale_after, at_least=1.0)
+        _check_plain(self)
         if self.profile is not None and self.profile not in PROFILES:
             known = ", ".join(sorted(PROFILES))
             raise InvalidSpace(f"`profile` must be one of {known}, but got {self.profile!r}.")
@@ -91,6 +93,22 @@ class SearchOptions:
                 raise InvalidSpace(
                     f"`{name}` must hold fields of {kind.__name__} only, but got {unknown[0]!r}."
                 )
+
+
+def _check_plain(options: SearchOptions) -> None:
+    check_integer("seed", options.seed, at_least=0)
+    if options.seed > LARGEST_SEED:
+        raise InvalidSpace(f"`seed` must be 0 to {LARGEST_SEED}, but got seed={options.seed}.")
+    check_number("valid_fraction", options.valid_fraction)
+    if options.subset is not None:
+        check_integer("subset", options.subset, at_least=0)
+    check_number("checkpoint_seconds", options.checkpoint_seconds)
+    check_number("stale_after", options.stale_after, at_least=1.0)
+    for name, kind in KINDS.items():
+        if not isinstance(getattr(options, name), kind):
+            raise InvalidSpace(
+                f"`{name}` must be a {kind.__name__}, but got {name}={getattr(options, name)!r}."
+            )
 
 
 def spaces(
