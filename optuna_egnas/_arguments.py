@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,27 @@ Simulated = Annotated[
     typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read_duration(text: str | None) -> float | None:
+    """Seconds of "90", "90s", "30m", "2h", "1h30m" or "1.5d".
+
+    Raises:
+        SearchError: it is none of these.
+    """
+    if text is None:
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * UNITS[unit] for number, unit in parts)
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    raise SearchError(
+        "A time limit must be like 90s, 30m, 2h or 1h30m (a bare number: seconds), "
+        f"but got {text!r}."
+    )
 
 
 def read_arguments(data: str) -> tuple[str, str | None, SearchOptions]:

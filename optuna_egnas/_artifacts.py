@@ -107,6 +107,8 @@ class _Folder:
 
 def _bucket(place: str) -> tuple[str, str, str] | None:
     """Scheme, bucket and prefix; None for a directory."""
+    if not place.strip():
+        raise SearchError(f"Artifacts must be kept in a place that has a name, but got {place!r}.")
     found = re.fullmatch(r"(s3|gs)://([^/]+)/?(.*)", place)
     if found is None and "://" in place:
         raise SearchError(

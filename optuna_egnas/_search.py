@@ -15,6 +15,7 @@ from optuna.storages import InMemoryStorage
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._claims import fail_dead, fail_own, storage_of, was_ended_by_others
 from ._core.walk import Done
+from ._limits import limit_reached, write_limits
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
 from ._outage import Outage, quiet_heartbeats
@@ -174,6 +175,7 @@ def assemble(
 def run(setup: Setup) -> None:
     """Train what the walks ask for until both have ended.
 
+    Returns early where a limit of the search is reached; see `bound`.
     On an interruption (Ctrl-C) the trial in flight leaves a checkpoint of its last whole epoch,
     and a later run goes on from there.
     """
@@ -185,9 +187,19 @@ def run(setup: Setup) -> None:
         stopping_in_order(),
         conditions(threads=threads, deterministic=deterministic),
     ):
-        for role in ROLES:
-            _run_walk(setup.studies, role, setup.objective)
-    finish(setup)
+        ended = all(_run_walk(setup.studies, role, setup.objective) for role in ROLES)
+    if ended:
+        finish(setup)
+
+
+def bound(setup: Setup, options: SearchOptions) -> None:
+    """Store the limits of this run for all of its workers; where none is given, there is none."""
+    for role in ROLES:
+        write_limits(
+            setup.studies.study(role),
+            time_limit=options.time_limit,
+            max_total_epochs=options.max_total_epochs,
+        )
 
 
 def finish(setup: Setup) -> None:
@@ -215,7 +227,8 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> None:
+def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> bool:
+    """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     outage = Outage()
     while True:
         try:
@@ -223,8 +236,10 @@ def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> None:
                 # This worker trains nothing now: what is left of it is what the outage cut off.
                 fail_own(studies.study(role))
                 outage = Outage()
+            if limit_reached(studies.study(role)) is not None:
+                return isinstance(studies.frontier(role), Done)
             if _take_step(studies, role, objective) is None:
-                return
+                return True
         except Exception as error:
             if not outage.survives(error):
                 raise

@@ -21,8 +21,9 @@ import psutil
 import torch
 from optuna.storages import InMemoryStorage
 
+from ._limits import limit_reached
 from ._linked import load_linked_studies
-from ._search import Setup, assemble, choose_device, finish, prepare
+from ._search import Setup, assemble, bound, choose_device, finish, prepare
 from ._search import run as run_alone
 from ._stop import ending_on_sigterm
 from ._storage import open_storage, parse_url
@@ -100,18 +101,20 @@ def run(
     Raises:
         SearchError: all workers ended before the search did.
     """
+    bound(setup, job.options)
     if workers == 1 and engine == "processes":
         run_alone(setup)
         return
     run_all = _run_processes if engine == "processes" else _run_ray
     errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
-    if not setup.studies.result().finished:
+    if setup.studies.result().finished:
+        finish(setup)
+    elif limit_reached(setup.studies.macro) is None:
         reason = errors[0] if errors else "they were lost."
         raise SearchError(
             f"All {workers} workers ended before the search did: {reason} "
             "The same command goes on from here."
         )
-    finish(setup)
 
 
 def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) -> None:

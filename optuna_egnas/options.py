@@ -63,6 +63,9 @@ class SearchOptions:
         checkpoint_seconds: a checkpoint is written after each epoch, but not more often.
         stale_after: seconds without a sign of life after which a worker counts as dead, where
             neither its process nor its heartbeat can be seen from here. Longer than an epoch.
+        time_limit: seconds after which this run ends, with all its workers, at the end of the
+            epoch in training; the best found so far is the result, and a later run goes on.
+        max_total_epochs: the same after so many epochs of all runs and workers together.
 
     Raises:
         InvalidSpace: an unknown profile or field, or a time that is out of its bounds.
@@ -80,6 +83,8 @@ class SearchOptions:
     artifacts: str | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     stale_after: float = STALE_AFTER
+    time_limit: float | None = None
+    max_total_epochs: int | None = None
 
     def __post_init__(self) -> None:
         _check_plain(self)
@@ -102,6 +107,10 @@ def _check_plain(options: SearchOptions) -> None:
     check_number("valid_fraction", options.valid_fraction)
     if options.subset is not None:
         check_integer("subset", options.subset, at_least=0)
+    if options.time_limit is not None:
+        check_number("time_limit", options.time_limit)
+    if options.max_total_epochs is not None:
+        check_integer("max_total_epochs", options.max_total_epochs, at_least=1)
     check_number("checkpoint_seconds", options.checkpoint_seconds)
     check_number("stale_after", options.stale_after, at_least=1.0)
     for name, kind in KINDS.items():

@@ -26,6 +26,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
     "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
     "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
+    "_limits": ({"_claims", "_link", "_translate"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
     "pruners": ({"pruners", "samplers", "_core", "_claims", "_translate"}, {"optuna"}),
     "evaluation": (
@@ -38,7 +39,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"optuna"},
     ),
     "evaluation/_objective": (
-        {"evaluation", "_core", "_claims", "_translate", "_link", "_stop", "errors"},
+        {"evaluation", "_core", "_claims", "_translate", "_link", "_limits", "_stop", "errors"},
         {"torch", "optuna"},
     ),
     "_outage": (set(), {"optuna", "sqlalchemy"}),

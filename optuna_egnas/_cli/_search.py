@@ -14,6 +14,7 @@ from .._arguments import (
     changed_options,
     checked_name,
     read_arguments,
+    read_duration,
 )
 from ._output import errors, print_json, quiet_optuna, record
 
@@ -85,6 +86,16 @@ def search(
             "where the storage has no heartbeat; default: 900."
         ),
     ] = None,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(
+            help="End this run, with all its workers, after 90s, 30m, 2h ...; the best so far is "
+            "shown, and the same command goes on."
+        ),
+    ] = None,
+    max_total_epochs: Annotated[
+        int | None, typer.Option(help="The same after so many epochs of all runs and workers.")
+    ] = None,
     workers: Workers = 1,
     engine: Annotated[
         str, typer.Option(help="What runs several workers: processes (here) or ray (a cluster).")
@@ -106,6 +117,8 @@ def search(
             "artifacts": artifacts,
             "checkpoint_seconds": checkpoint_every,
             "stale_after": stale_after,
+            "time_limit": read_duration(time_limit),
+            "max_total_epochs": max_total_epochs,
         },
         data={
             "root": data_root,
@@ -194,7 +207,11 @@ def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
 
 def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
     from .. import _show
+    from .._limits import limit_reached
 
+    if not setup.studies.result().finished:
+        reached = limit_reached(setup.studies.macro)
+        errors.print(f"Ended early: {reached}. The same command goes on from here.")
     if as_json:
         print_json(record(setup.studies, resumed=setup.resumed))
         return

@@ -23,10 +23,12 @@ from .._claims import (
     patience_of,
     storage_of,
     study_attributes,
+    write_stop,
 )
 from .._core.encoding import Names
 from .._core.history import Candidate
 from .._core.walk import step_of
+from .._limits import LIMIT, limit_reached
 from .._link import Link, partner_name, read_link, start_of
 from .._stop import interruptible
 from .._translate import Reader, suggest
@@ -146,7 +148,7 @@ class Objective:
                 trial.report(record.valid_accuracy, record.epoch)
                 account.tell(record.epoch, max(record.valid_accuracy for record in records))
                 account.life.show(record.seconds)
-                if trial.should_prune():
+                if _should_stop(trial, last=record.epoch == account.candidate.epochs):
                     _write_records(trial, records, self.device)
                     account.stop(record.epoch)
         _write_records(trial, records, self.device)
@@ -185,6 +187,16 @@ def _trained_elsewhere(
         if trial.state is TrialState.COMPLETE and reader.candidate(trial) == candidate:
             return name, trial
     return None
+
+
+def _should_stop(trial: Trial, *, last: bool) -> bool:
+    """Whether the pruner stops the trial, or a limit of its search; never at its last epoch."""
+    if trial.should_prune():
+        return True
+    reason = None if last else limit_reached(trial.study)
+    if reason is not None:
+        write_stop(trial.study, all_trials(trial.study)[trial.number], LIMIT, reason)
+    return reason is not None
 
 
 def _guarded(trial: Trial, records: Iterator[EpochRecord]) -> Iterator[EpochRecord]:
