@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
 from commands import TINY, Shell
+from optuna.trial import TrialState
 from searching import NAME, bars, options, searched, story, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies, search
