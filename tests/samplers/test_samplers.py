@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
 import optuna
 import pytest
-from optuna.samplers import PartialFixedSampler, RandomSampler
-from optuna.storages import InMemoryStorage, RDBStorage
+from objectives import MACRO, asked, macro_objective, score_macro, walked
+from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState
 from walking import macro, micro, walk_with
 
 from optuna_egnas import MacroSampler, MacroSpace, MicroSampler, MicroSpace
-from optuna_egnas._core.proposal import Proposal
 from optuna_egnas._core.walk import Done
 from optuna_egnas.errors import NothingToTrain, SearchDone
 
-Params = dict[str, object]
-MACRO = macro(max_depth=6, max_width=8)
 MICRO = micro(depth=3)
-
-
-def score_macro(depth: int, width: int) -> float:
-    """Invented right answers of 1,000: best at depth 5, nearly flat in width."""
-    return (900 - 7 * abs(depth - 5) - (8 - width) // 3) / 1000
-
-
-def macro_objective(trial: Trial) -> float:
-    depth, width = trial.suggest_int("depth", 1, 50), trial.suggest_int("width", 1, 99)
-    return score_macro(depth, width)
 
 
 def micro_objective(trial: Trial) -> float:
@@ -41,21 +26,6 @@ def micro_objective(trial: Trial) -> float:
         answers += 5 * (trial.suggest_categorical(f"op_{layer:02d}", ["sep", "conv"]) == "conv")
         answers -= 3 * (trial.suggest_categorical(f"kernel_{layer:02d}", [3, 5]) == 5)
     return answers / 1000
-
-
-def asked(study: optuna.Study, *names: str) -> list[tuple[object, ...]]:
-    complete = [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
-    return [tuple(trial.params.get(name) for name in names) for trial in complete]
-
-
-def walked(space: MacroSpace) -> list[tuple[int, int]]:
-    def answer(proposal: Proposal) -> int:
-        architecture = proposal.candidate.architecture
-        return round(1000 * score_macro(architecture.depth, architecture.width))
-
-    steps = walk_with(space, answer).steps
-    networks = [step.proposal.candidate.architecture for step in steps]
-    return [(network.depth, network.width) for network in networks]
 
 
 def test_optimize_makes_the_walk_and_stops_by_itself() -> None:
@@ -244,144 +214,3 @@ def test_ask_and_tell_end_also_under_hyperband() -> None:
     trial = study.ask()
     with pytest.raises(SearchDone):
         trial.suggest_int("depth", 1, 9)
-
-
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_a_fixed_parameter_ends_the_walk_with_a_warning() -> None:
-    study = optuna.create_study(
-        direction="maximize", sampler=PartialFixedSampler({"depth": 3}, MacroSampler(MACRO))
-    )
-
-    with pytest.warns(UserWarning, match="handed out and came back as another one"):
-        study.optimize(macro_objective, n_trials=20)
-
-    assert asked(study, "depth", "width") == [(3, 8), (3, 8)]
-
-
-def test_a_range_that_is_too_small_ends_the_walk_with_a_warning() -> None:
-    study = optuna.create_study(direction="maximize", sampler=MacroSampler(MACRO))
-
-    with pytest.warns(UserWarning, match="let the objective's ranges hold"):
-        study.optimize(
-            lambda trial: score_macro(
-                trial.suggest_int("depth", 1, 4), trial.suggest_int("width", 1, 9)
-            ),
-            n_trials=20,
-        )
-
-    assert [trial.params["depth"] for trial in study.trials[:2]] == [3, 4]
-    assert len(study.trials) == 4, "the third came back as another one, the fourth ended it"
-
-
-def test_pruned_trials_are_refusals_not_holes() -> None:
-    study = optuna.create_study(direction="maximize", sampler=MacroSampler(MACRO))
-
-    def objective(trial: Trial) -> float:
-        value = macro_objective(trial)
-        if trial.params["depth"] > 3:
-            raise optuna.TrialPruned
-        return value
-
-    study.optimize(objective, n_trials=50)
-
-    pruned = [t.params.get("depth") for t in study.trials if t.state is TrialState.PRUNED]
-    assert pruned == [4, 5, 6, None], "three fails end the depth phase; the last one is the end"
-
-
-def test_a_nan_or_a_crash_three_times_is_a_refusal() -> None:
-    study = optuna.create_study(
-        direction="maximize", sampler=MacroSampler(macro(max_depth=4, min_width=8))
-    )
-
-    def objective(trial: Trial) -> float:
-        value = macro_objective(trial)
-        return float("nan") if trial.params["depth"] == 4 else value
-
-    study.optimize(objective, n_trials=50)
-
-    depths = [trial.params.get("depth") for trial in study.trials]
-    assert depths == [3, 4, 4, 4, None]
-
-
-def test_an_enqueued_network_is_used_and_not_trained_again() -> None:
-    study = optuna.create_study(direction="maximize", sampler=MacroSampler(MACRO))
-    study.enqueue_trial({"depth": 4, "width": 8})
-
-    study.optimize(macro_objective)
-
-    complete = asked(study, "depth", "width")
-    assert complete[0] == (4, 8)
-    assert complete[1:] == [network for network in walked(MACRO) if network != (4, 8)]
-
-
-def test_a_finished_trial_from_elsewhere_is_taken_over() -> None:
-    study = optuna.create_study(direction="maximize", sampler=MacroSampler(MACRO))
-    whole = optuna.distributions.IntDistribution(1, 99)
-    for depth, width in walked(MACRO)[:3]:
-        params = {"depth": depth, "width": width}
-        study.add_trial(
-            optuna.create_trial(
-                params=params,
-                distributions={"depth": whole, "width": whole},
-                value=score_macro(depth, width),
-            )
-        )
-
-    study.optimize(macro_objective)
-
-    assert asked(study, "depth", "width") == walked(MACRO)
-
-
-@pytest.mark.parametrize("storage", ["memory", "sqlite"])
-def test_interrupted_studies_go_on_as_if_nothing_had_happened(
-    storage: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("resume")
-    kept = InMemoryStorage() if storage == "memory" else RDBStorage(f"sqlite:///{folder}/study.db")
-    for _ in range(30):
-        study = optuna.create_study(
-            storage=kept,
-            study_name="resumed",
-            direction="maximize",
-            load_if_exists=True,
-            sampler=MacroSampler(MACRO),
-        )
-        study.optimize(macro_objective, n_trials=1)
-        if study.trials[-1].state is TrialState.PRUNED:
-            break
-
-    assert asked(study, "depth", "width") == walked(MACRO)
-
-
-def test_a_killed_process_leaves_nothing_that_blocks_the_walk(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    url = f"sqlite:///{tmp_path_factory.mktemp('killed')}/study.db"
-    killed = f"""
-import os, signal, optuna
-from optuna_egnas import MacroSampler, MacroSpace
-space = MacroSpace.from_json({MACRO.to_json()!r})
-study = optuna.create_study(storage={url!r}, study_name="s", direction="maximize",
-                            sampler=MacroSampler(space))
-def objective(trial):
-    trial.suggest_int("depth", 1, 50), trial.suggest_int("width", 1, 99)
-    os.kill(os.getpid(), signal.SIGKILL)
-study.optimize(objective)
-"""
-    assert subprocess.run([sys.executable, "-c", killed], check=False).returncode == -9
-    study = optuna.load_study(storage=url, study_name="s", sampler=MacroSampler(MACRO))
-    assert study.trials[0].state is TrialState.RUNNING
-
-    study.optimize(macro_objective)
-
-    assert asked(study, "depth", "width") == walked(MACRO)
-    assert study.trials[1].params == {"depth": 3, "width": 8}, "the lost one is proposed again"
-
-
-def test_dropping_what_the_sampler_has_read_changes_nothing() -> None:
-    study = optuna.create_study(direction="maximize", sampler=MacroSampler(MACRO))
-    for _ in range(len(walked(MACRO))):
-        study.sampler = MacroSampler(MACRO)
-        study.optimize(macro_objective, n_trials=1)
-
-    assert asked(study, "depth", "width") == walked(MACRO)
