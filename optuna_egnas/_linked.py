@@ -178,14 +178,22 @@ def create_in(
     micro: MicroSpace | None,
     dataset: Mapping[str, Any] | None,
     seed: int,
+    decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
 ) -> LinkedStudies:
-    """The same in a storage that is opened, and made, only when all else was found right."""
+    """The same in a storage that is opened, and made, only when all else was found right.
+
+    `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
+    has one.
+    """
     _check_name(name)
     _check_plain(dataset or {})
     macro = macro or MacroSpace()
     micro = micro or MicroSpace(**{field: getattr(macro, field) for field in SHARED})
     _check_same_task(macro, micro)
     micro = replace(micro, depth=macro.min_depth, width=macro.min_width)
+    opened = open_it()
+    stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    decided = decide(next(iter(stored.values()), None))
     run = uuid.uuid4().hex
     spaces: dict[Role, MacroSpace | MicroSpace] = {"macro": macro, "micro": micro}
     links = {
@@ -194,14 +202,12 @@ def create_in(
             role=role,
             name=name,
             space=space,
-            dataset=dataset or {},
+            dataset={**(dataset or {}), **decided},
             seed=seed,
             versions={package: version(package) for package in PACKAGES},
         )
         for role, space in spaces.items()
     }
-    opened = open_it()
-    stored = {role: link for role, (_, link) in find_search(opened, name).items()}
     for role, link in stored.items():
         check_same_search(link, links[role])
     if set(stored) != set(ROLES):

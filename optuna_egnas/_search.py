@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from optuna.storages import InMemoryStorage
@@ -21,13 +21,15 @@ from ._linked import ROLES, LinkedStudies, create_in, trials_of
 from ._outage import Outage, quiet_heartbeats
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, open_storage
+from ._stored import decided_recipe, identity, stored_recipe
 from .errors import SearchError
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import conditions, threads_for
-from .evaluation._data import LabelledImages, TrainingData, load_training, split
+from .evaluation._data import LabelledImages, load_training, split
 from .evaluation._objective import CandidateFailed, Objective
-from .evaluation._training import Recipe
+from .evaluation._precision import AUTO, check_precision
+from .evaluation._training import Precision, Recipe
 from .options import SearchOptions, spaces
 from .samplers._walk import WalkSampler
 
@@ -121,20 +123,31 @@ def prepare(
         seed=options.seed,
         subset=options.subset,
     )
-    recipe = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
+    check_precision(options.precision, where)
+    asked = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
+    if options.precision != AUTO:
+        asked = replace(asked, precision=cast("Precision", options.precision))
+    is_open = options.precision == AUTO and "precision" not in options.recipe
     macro, micro = spaces(content, len(validation.labels), options)
+    name = name or _default_name(content.name)
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
     studies = create_in(
         lambda: open_storage(storage, heartbeat=True),
-        name=name or _default_name(content.name),
+        name=name,
         macro=macro,
         micro=micro,
-        dataset=_identity(content, options, recipe, len(training.labels)),
+        dataset=identity(content, options, asked, len(training.labels)),
         seed=options.seed,
+        decide=lambda link: decided_recipe(link, options, macro, asked, where) if is_open else {},
     )
     return assemble(
-        studies, (training, validation), recipe=recipe, device=where, options=options, watch=watch
+        studies,
+        (training, validation),
+        recipe=stored_recipe(studies.link),
+        device=where,
+        options=options,
+        watch=watch,
     )
 
 
@@ -152,6 +165,7 @@ def assemble(
         sampler = studies.study(role).sampler
         assert isinstance(sampler, WalkSampler)
         sampler.patience = options.stale_after
+    check_precision(recipe.precision, device)
     place, moved_from = _keep_places(studies, options)
     objective = Objective(
         training=moved(images[0], device),
@@ -296,20 +310,3 @@ def _default_name(data: str) -> str:
 def moved(images: LabelledImages, device: torch.device) -> LabelledImages:
     """The images and labels, on a device."""
     return LabelledImages(images=images.images.to(device), labels=images.labels.to(device))
-
-
-def _identity(
-    content: TrainingData, options: SearchOptions, recipe: Recipe, n_train: int
-) -> dict[str, Any]:
-    """What tells this search's data and training from others, flat, as plain values."""
-    data = {
-        "dataset": content.name,
-        "fingerprint": content.fingerprint(),
-        "n_train": n_train,
-        "valid_fraction": options.valid_fraction,
-        "subset": options.subset,
-        "image_size": options.data.image_size,
-        "test_fraction": options.data.test_fraction,
-        "deterministic": options.deterministic,
-    }
-    return {**data, **{f"recipe {key}": value for key, value in asdict(recipe).items()}}

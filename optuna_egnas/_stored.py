@@ -1,16 +1,23 @@
-"""A search's data and recipe, from what it stores: for another worker, or for a second look."""
+"""A search's data and recipe as it stores them, and found again: for another worker, say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from ._link import Link, read_places
 from .errors import SearchError
 from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
-from .evaluation._training import Recipe
+from .evaluation._precision import faster_precision
+from .evaluation._training import FP32, Recipe
 
 if TYPE_CHECKING:
+    import torch
+
+    from ._core.macro import MacroSpace
     from ._linked import LinkedStudies
+    from .evaluation._data import TrainingData
+    from .options import SearchOptions
 
 RECIPE = "recipe "
 """Under what the recipe's fields stand among those of the data set."""
@@ -61,3 +68,51 @@ def stored_recipe(link: Link) -> Recipe:
         if key.startswith(RECIPE)
     }
     return Recipe(**fields)
+
+
+def identity(
+    content: TrainingData, options: SearchOptions, recipe: Recipe, n_train: int
+) -> dict[str, Any]:
+    """What tells this search's data and training from others, flat, as plain values."""
+    data = {
+        "dataset": content.name,
+        "fingerprint": content.fingerprint(),
+        "n_train": n_train,
+        "valid_fraction": options.valid_fraction,
+        "subset": options.subset,
+        "image_size": options.data.image_size,
+        "test_fraction": options.data.test_fraction,
+        "deterministic": options.deterministic,
+    }
+    return {**data, **_recipe_fields(recipe)}
+
+
+def decided_recipe(
+    link: Link | None,
+    options: SearchOptions,
+    macro: MacroSpace,
+    recipe: Recipe,
+    device: torch.device,
+) -> dict[str, Any]:
+    """The precision of a search: the stored one, else what is faster here."""
+    if link is not None:
+        precision = stored_recipe(link).precision
+    elif options.deterministic:
+        precision = FP32
+    else:
+        precision = faster_precision(
+            macro.begin().proposal.candidate.architecture,
+            input_shape=macro.input_shape,
+            classes=macro.classes,
+            batch_size=recipe.batch_size,
+            device=device,
+        )
+    return _recipe_fields(replace(recipe, precision=precision))
+
+
+def _recipe_fields(recipe: Recipe) -> dict[str, Any]:
+    """A recipe among what tells searches apart; searches from before `precision` were fp32."""
+    fields = asdict(recipe)
+    if recipe.precision == FP32:
+        del fields["precision"]
+    return {f"{RECIPE}{key}": value for key, value in fields.items()}

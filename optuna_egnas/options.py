@@ -54,6 +54,9 @@ class SearchOptions:
         data: how the data set is read.
         macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's.
         recipe: fields of `Recipe` that replace the published ones.
+        precision: of every training: fp32, bf16 (bfloat16 autocast) or auto, which times the
+            search's first network when the search is created and takes bf16 where that is
+            clearly faster; fp32 where `deterministic` is set. Part of what a search is.
         deterministic: every candidate is trained on one thread by deterministic algorithms, so
             that any number of workers on one machine gets the same values to the bit. Part of
             what a search is: the number of threads changes weights.
@@ -79,6 +82,7 @@ class SearchOptions:
     macro: Mapping[str, Any] = field(default_factory=dict)
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = "auto"
     deterministic: bool = False
     artifacts: str | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS

@@ -66,6 +66,10 @@ def search(
         str | None, typer.Option(help="Folder of the data sets' files; default: data.")
     ] = None,
     download: Annotated[bool, typer.Option(help="Download a data set that is not there.")] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="fp32, bf16, or auto (default): the faster, found out at the start."),
+    ] = None,
     deterministic: Annotated[
         bool, typer.Option(help="One thread and deterministic algorithms for every training.")
     ] = False,
@@ -113,6 +117,7 @@ def search(
             "profile": profile,
             "subset": subset,
             "valid_fraction": valid_fraction,
+            "precision": precision,
             "deterministic": deterministic or None,
             "artifacts": artifacts,
             "checkpoint_seconds": checkpoint_every,

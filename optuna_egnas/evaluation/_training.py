@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor, nn
@@ -36,6 +36,9 @@ from ._state import TrainingState
 if TYPE_CHECKING:
     from ._data import LabelledImages
 
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+FP32: Precision = "fp32"
 NORM_MOMENTUM = 0.1
 SMALLEST_CROPPED_SIDE = 16
 VALIDATION_BATCH = 256
@@ -61,6 +64,7 @@ class Recipe:
         cutout: side in pixels of a random square that is set to the mean; 0 for none. Its
             centre is in the image, its border may be cut off.
         flip: mirror half of the images left to right.
+        precision: fp32, or bf16 for bfloat16 autocast in training and in validation.
 
     Raises:
         InvalidSpace: a value is out of its bounds.
@@ -74,6 +78,7 @@ class Recipe:
     crop_padding: int = 0
     cutout: int = 0
     flip: bool = False
+    precision: Precision = FP32
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "gradient_clip"):
@@ -86,6 +91,8 @@ class Recipe:
             raise InvalidSpace(_refusal(self, "momentum", "at least 0 and below 1"))
         if self.batch_size < 2:
             raise InvalidSpace(_refusal(self, "batch_size", "at least 2"))
+        if self.precision not in PRECISIONS:
+            raise InvalidSpace(_refusal(self, "precision", "one of fp32, bf16"))
 
     @classmethod
     def for_images(cls, input_shape: Shape, *, flip: bool) -> Recipe:
@@ -216,7 +223,9 @@ def train(
             for index, part in enumerate(_parts(batch, micro_batch)):
                 _average_from_first_step(norms, step * parts + index, parts)
                 targets = labels[part[:, 0]]
-                logits = network(augmented(images, part, recipe, statistics))
+                inputs = augmented(images, part, recipe, statistics)
+                with autocast(device, recipe.precision):
+                    logits = network(inputs).float()
                 loss = cross_entropy(logits, targets) * (len(part) / len(batch))
                 loss.backward()  # type: ignore[no-untyped-call]
                 # Read once an epoch: a read in each step would stall an accelerator.
@@ -229,7 +238,8 @@ def train(
             raise NonFiniteLoss(
                 f"The loss must stay finite, but got {train_loss} in epoch {epoch}."
             )
-        valid_correct = count_correct(network, valid_images, valid_labels, statistics)
+        with autocast(device, recipe.precision):
+            valid_correct = count_correct(network, valid_images, valid_labels, statistics)
         state.epoch = epoch
         yield EpochRecord(
             epoch=epoch,
@@ -242,6 +252,11 @@ def train(
             seconds=time.perf_counter() - started,
             micro_batch=micro_batch,
         )
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which a network calculates; fp32 leaves everything as it is."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def cosine_rate(peak: float, step: int, steps: int) -> float:
