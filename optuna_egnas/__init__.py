@@ -39,9 +39,13 @@ _DOORS = {
     "search": "._search",
 }
 """Names that are loaded when they are first used."""
+_ROOMS = ("visualization",)
+"""Packages of this package that are loaded when they are first used."""
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     if name not in _DOORS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_DOORS[name], __name__), name)

@@ -18,6 +18,9 @@ STORAGE = "sqlite:///egnas.db"
 Storage = Annotated[
     str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.", show_default=True)
 ]
+Name = Annotated[
+    str | None, typer.Argument(help="The search's name; default: the only one there is.")
+]
 Workers = Annotated[
     int,
     typer.Option(help="Worker processes; each gets a GPU of its own, or a share of the cores."),

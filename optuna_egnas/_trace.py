@@ -12,20 +12,19 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optuna.trial import TrialState
-
 from ._claims import all_trials
 from ._core.architecture import Architecture
-from ._core.history import Failed, Outcome, Stopped, Trained
+from ._core.history import Failed, Stopped
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Step
 from ._core.walk import Done
+from ._entries import by_candidate, decisive, trials_of_step
 from ._link import ROLES, Role
 from ._linked import trials_of
 from ._record import each, given, number, short, text, texts, value, whole, wholes
@@ -248,28 +247,12 @@ def _config(macro: MacroSpace, micro: MicroSpace) -> dict[str, Any]:
 def _written(studies: LinkedStudies, role: Role) -> list[dict[str, Any]]:
     walk, reader = studies.walk(role), studies.reader(role)
     assert walk is not None and reader is not None
-    tried: dict[Any, list[FrozenTrial]] = {}
-    for trial in all_trials(studies.study(role)):
-        tried.setdefault(reader.candidate(trial), []).append(trial)
+    tried = by_candidate(all_trials(studies.study(role)), reader)
     rows = []
     for step in (step for step in walk.steps if step.proposal.phase != "confirm"):
-        candidate = step.proposal.candidate
-        # A trial that was brought by hand need not say its epochs.
-        trials = tried.get(candidate) or tried[replace(candidate, epochs=None)]
-        rows.append(_row(step, reader.space, _decisive(trials, step.outcome), role))
+        trial = decisive(trials_of_step(step, tried), step.outcome)
+        rows.append(_row(step, reader.space, trial, role))
     return rows
-
-
-def _decisive(trials: list[FrozenTrial], outcome: Outcome | None) -> FrozenTrial:
-    """Of all trials of one candidate, the one that gave its outcome."""
-    state = TrialState.COMPLETE if isinstance(outcome, Trained) else TrialState.PRUNED
-    ended = sorted((trial for trial in trials if trial.state is state), key=_end)
-    return ended[0] if ended else trials[-1]
-
-
-def _end(trial: FrozenTrial) -> tuple[float, int]:
-    assert trial.datetime_complete is not None
-    return trial.datetime_complete.timestamp(), trial.number
 
 
 def _row(

@@ -49,6 +49,11 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         | {"errors"},
         {"optuna"},
     ),
+    "_entries": ({"_core", "_claims", "_translate", "_link", "_linked"}, {"optuna"}),
+    "visualization": (
+        {"visualization", "_core", "_link", "_linked", "_entries", "errors"},
+        {"plotly", "kaleido"},
+    ),
 }
 TOP = {
     "options",
@@ -128,3 +133,11 @@ def test_importing_the_package_is_free() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "[]"
+
+
+def test_plots_are_behind_a_door() -> None:
+    code = "import optuna_egnas; print(optuna_egnas.visualization.plot_walk.__name__)"
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "plot_walk"

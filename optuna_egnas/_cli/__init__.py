@@ -13,6 +13,7 @@ import typer
 
 from ..errors import EgnasError
 from ._output import fail
+from ._plot import plot
 from ._replay import replay
 from ._search import search, worker
 from ._show import show
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (search, worker, show, replay):
+for command in (search, worker, show, plot, replay):
     app.command()(command)
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from rich.console import Console
 
+from .._arguments import checked_name
+
 if TYPE_CHECKING:
     from .._linked import LinkedStudies
 
@@ -20,6 +22,15 @@ def quiet_optuna() -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def opened(storage: str, name: str | None) -> LinkedStudies:
+    """The search of this name in a storage, or the only one there is."""
+    from .. import _show
+    from .._linked import load_linked_studies
+
+    found = _show.only_name(storage) if name is None else checked_name(name)
+    return load_linked_studies(storage=storage, name=found)
 
 
 def record(studies: LinkedStudies, *, resumed: int) -> dict[str, Any]:

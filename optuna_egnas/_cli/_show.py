@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from .._arguments import STORAGE, Json, Storage, checked_name
+from .._arguments import STORAGE, Json, Name, Storage
 from ..errors import SearchError
-from ._output import print_json, quiet_optuna, record, write_file
+from ._output import opened, print_json, quiet_optuna, record, write_file
 
 if TYPE_CHECKING:
     from .._linked import LinkedStudies
 
 
 def show(
-    name: Annotated[
-        str | None, typer.Argument(help="The search's name; default: the only one there is.")
-    ] = None,
+    name: Name = None,
     storage: Storage = STORAGE,
     trace: Annotated[
         Path | None, typer.Option(help="Write the search to this file, for `egnas replay`.")
@@ -34,13 +32,12 @@ def show(
 ) -> None:
     """Show what a search has found, and its walk step by step."""
     from .. import _show
-    from .._linked import load_linked_studies, trials_of
+    from .._linked import trials_of
     from .._trace import write_trace
 
     quiet_optuna()
     with _show.storage_trouble(storage):
-        found = _show.only_name(storage) if name is None else checked_name(name)
-        studies = load_linked_studies(storage=storage, name=found)
+        studies = opened(storage, name)
         if rerun or trial is not None:
             _rerun(studies, trial, rerun=rerun, as_json=as_json)
         if trace is not None:
