@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 from walking import in_turn, macro, walk_with
 
-from optuna_egnas._core.history import (
-    Candidate,
-    Running,
-    Trained,
-)
+from optuna_egnas._core.history import Candidate, Running, Trained
 from optuna_egnas._core.odds import PRIORS, Experience, bounded
 from optuna_egnas._core.proposal import Bar, Incumbent, Phase, Proposal, Step, Verdict
 
