@@ -7,8 +7,8 @@ Fashion-MNIST's training images: 1,000 to train on, 800 to validate on and 2,000
 class by class. The judge is asked once, at the end of each training, and nothing is chosen by it
 but what `analyse.py` calls regret. The test set is never opened.
 
-One line per chain in `curves.jsonl`; one thread, bfloat16. What is there already is not trained again: stop
-it at any time. The order is random, so that what there is by then is a fair sample.
+One line per chain in `curves.jsonl`; one thread, bfloat16. What is there already is not trained
+again: stop it at any time. The order is random, so that what there is by then is a fair sample.
 """
 
 from __future__ import annotations
