@@ -1,100 +1,25 @@
-"""The training loop: its schedule, its augmentation, its records, and what it leaves alone."""
+"""The training loop: what it learns, its records, and what it leaves alone."""
 
-import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn.functional import pad
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from trainings import SMALL, copy_of, network_of, same, samples, seeded, trained
 
 from optuna_egnas._core.architecture import Architecture
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
-from optuna_egnas.evaluation._augmentation import (
-    ChannelStatistics,
-    augmented,
-    channel_statistics,
-    draw_epoch,
-    normalised,
-)
+from optuna_egnas.evaluation._augmentation import channel_statistics, normalised
 from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._network import build
 from optuna_egnas.evaluation._training import (
     VALIDATION_BATCH,
     EpochRecord,
     NonFiniteLoss,
     Recipe,
-    candidate_seed,
-    cosine_rate,
     count_correct,
-    train,
 )
-
-RAW = ChannelStatistics(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
-SMALL = Architecture.chain(depth=2, width=2)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Where other processes take the cores, two threads have been 100 times as slow as one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def samples(count, *, seed=0, shape=(1, 8, 8)):
-    """Random images of ten classes."""
-    generator = seeded(seed)
-    return LabelledImages(
-        images=torch.randint(256, (count, *shape), generator=generator, dtype=torch.uint8),
-        labels=torch.randint(10, (count,), generator=generator),
-    )
-
-
-def network_of(architecture, *, seed=0, channels=1):
-    return build(architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed))
-
-
-def trained(network, training, validation, *, epochs=1, recipe=None, seed=0, device="cpu"):
-    return train(
-        network,
-        training,
-        validation,
-        epochs=epochs,
-        recipe=recipe or Recipe(),
-        seed=seed,
-        device=device,
-    )
-
-
-def copy_of(network):
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def same(first, second):
-    assert first.keys() == second.keys()
-    return all(torch.equal(first[name], second[name]) for name in first)
-
-
-@contextmanager
-def watched_steps(look) -> Iterator[list]:
-    """Collects what `look(optimizer)` returns just before each step."""
-    seen = []
-    handle = register_optimizer_step_pre_hook(lambda optim, *_: seen.append(look(optim)))
-    try:
-        yield seen
-    finally:
-        handle.remove()
 
 
 @pytest.fixture(scope="module")
@@ -109,215 +34,6 @@ def digits():
         LabelledImages(images=images[training], labels=labels[training]),
         LabelledImages(images=images[validation], labels=labels[validation]),
     )
-
-
-class TestRecipe:
-    @pytest.mark.parametrize(
-        ("changes", "words"),
-        [
-            ({"learning_rate": 0.0}, "`learning_rate` must be above 0 and finite, but got .*=0.0"),
-            ({"learning_rate": math.nan}, "`learning_rate` must be above 0"),
-            ({"gradient_clip": math.inf}, "`gradient_clip` must be above 0 and finite"),
-            ({"weight_decay": -1e-4}, "`weight_decay` must be at least 0"),
-            ({"momentum": 1.0}, "`momentum` must be at least 0 and below 1, but got momentum=1.0"),
-            ({"momentum": -0.1}, "`momentum` must be at least 0"),
-            ({"batch_size": 1}, "`batch_size` must be at least 2, but got batch_size=1"),
-            ({"crop_padding": -1}, "`crop_padding` must be at least 0"),
-            ({"cutout": -1}, "`cutout` must be at least 0"),
-        ],
-    )
-    def test_bounds(self, changes, words):
-        with pytest.raises(InvalidSpace, match=words):
-            Recipe(**changes)
-
-    @pytest.mark.parametrize(
-        ("input_shape", "crop_padding", "cutout"),
-        [
-            ((3, 32, 32), 4, 16),
-            ((1, 28, 28), 4, 14),
-            ((3, 64, 96), 8, 32),
-            ((1, 16, 16), 2, 8),
-            ((1, 8, 8), 0, 0),
-        ],
-    )
-    def test_augmentation_grows_with_the_images(self, input_shape, crop_padding, cutout):
-        recipe = Recipe.for_images(input_shape, flip=True)
-
-        assert (recipe.crop_padding, recipe.cutout, recipe.flip) == (crop_padding, cutout, True)
-        assert replace(recipe, crop_padding=0, cutout=0, flip=False) == Recipe()
-
-    def test_json_holds_every_field(self):
-        recipe = Recipe.for_images((3, 32, 32), flip=True)
-
-        assert Recipe(**json.loads(json.dumps(recipe.to_json()))) == recipe
-
-
-class TestSeed:
-    @pytest.mark.parametrize(
-        ("arguments", "seed"),
-        [
-            ((0, SMALL, 2, 0), 7124701156277711641),
-            ((1, SMALL, 2, 0), 7797084943261741628),
-            ((0, replace(SMALL, kernels=(3, 5)), 2, 0), 5407332645510850304),
-            ((0, SMALL, 3, 0), 7430881650594800741),
-            ((0, SMALL, 2, 1), 7878721207173708582),
-        ],
-    )
-    def test_is_the_same_for_ever(self, arguments, seed):
-        assert candidate_seed(*arguments) == seed
-
-    def test_is_one_that_torch_takes(self):
-        seeds = {candidate_seed(0, SMALL, 2, replicate) for replicate in range(200)}
-
-        assert len(seeds) == 200
-        assert min(seeds) >= 0 and max(seeds) < 2**63
-        assert max(seeds) > 2**62, "all bits are used"
-
-
-class TestSchedule:
-    @pytest.mark.parametrize(
-        ("step", "rate"), [(0, 0.4), (1, 0.2 + 0.1 * math.sqrt(2)), (2, 0.2), (4, 0.0)]
-    )
-    def test_half_a_cosine(self, step, rate):
-        assert cosine_rate(0.4, step, 4) == pytest.approx(rate, abs=1e-15)
-
-    def test_every_step_learns_and_the_end_is_zero(self):
-        recipe = Recipe(batch_size=8)
-        with watched_steps(lambda optimizer: optimizer.param_groups[0]["lr"]) as rates:
-            records = [
-                *trained(network_of(SMALL), samples(20), samples(4), epochs=4, recipe=recipe)
-            ]
-
-        assert rates == [cosine_rate(0.025, step, 12) for step in range(12)]
-        assert rates == sorted(rates, reverse=True) and rates[-1] > 0
-        assert [record.learning_rate for record in records] == [*rates[3::3], 0.0]
-
-    def test_published_optimizer(self):
-        with watched_steps(lambda optimizer: dict(optimizer.param_groups[0])) as groups:
-            [*trained(network_of(SMALL), samples(20), samples(4))]
-
-        assert (groups[0]["momentum"], groups[0]["weight_decay"]) == (0.9, 3e-4)
-        assert len(groups[0]["params"]) == len([*network_of(SMALL).parameters()])
-
-    @pytest.mark.parametrize(("clip", "clipped"), [(0.01, True), (1e6, False)])
-    def test_gradients_are_clipped_together(self, clip, clipped):
-        def norm(optimizer):
-            gradients = [value.grad.norm() for value in optimizer.param_groups[0]["params"]]
-            return torch.stack(gradients).norm().item()
-
-        with watched_steps(norm) as norms:
-            [
-                *trained(
-                    network_of(SMALL), samples(64), samples(4), recipe=Recipe(gradient_clip=clip)
-                )
-            ]
-
-        assert (norms[0] == pytest.approx(0.01, rel=1e-3)) is clipped
-        assert norms[0] > 0
-
-
-def batch_of(images, recipe, *, statistics=RAW, seed=0):
-    draws = draw_epoch(images.shape, recipe, seeded(seed))
-    return draws, augmented(images, draws, recipe, statistics)
-
-
-class TestAugmentation:
-    def test_all_off_is_a_new_order_alone(self):
-        images = samples(50, shape=(3, 6, 9)).images
-
-        draws, found = batch_of(images, Recipe())
-
-        assert not torch.equal(draws[:, 0], torch.arange(50))
-        assert torch.equal(draws[:, 0].sort().values, torch.arange(50))
-        assert torch.equal(found, images[draws[:, 0]].float())
-
-    def test_normalised_alike_with_and_without(self):
-        images = samples(50, shape=(3, 6, 9)).images
-        statistics = channel_statistics(images)
-
-        draws, found = batch_of(images, Recipe(), statistics=statistics)
-
-        assert torch.equal(found, normalised(images[draws[:, 0]], statistics))
-
-    @pytest.mark.parametrize("padding", [1, 2, 7])
-    def test_crop_is_a_window_of_the_padded_image(self, padding):
-        images = samples(400, shape=(3, 4, 5)).images
-        padded = pad(images, (padding,) * 4).float()
-
-        draws, found = batch_of(images, Recipe(crop_padding=padding))
-
-        for (index, down, right, *_), image in zip(draws.tolist(), found, strict=True):
-            top, left = padding + down, padding + right
-            assert torch.equal(image, padded[index, :, top : top + 4, left : left + 5])
-        offsets = [*range(-padding, padding + 1)]
-        assert draws[:, 1].unique().tolist() == draws[:, 2].unique().tolist() == offsets
-
-    def test_flip_mirrors_half_of_the_crops(self):
-        images = samples(2000, shape=(1, 4, 5)).images
-        recipe = Recipe(crop_padding=1, flip=True)
-
-        draws, found = batch_of(images, recipe)
-
-        unflipped = draws.clone()
-        unflipped[:, 3] = 0
-        crops = augmented(images, unflipped, recipe, RAW)
-        flipped = draws[:, 3] == 1
-        assert 0.45 < flipped.float().mean() < 0.55
-        assert torch.equal(found[flipped], crops[flipped].flip(3))
-        assert torch.equal(found[~flipped], crops[~flipped])
-
-    @pytest.mark.parametrize("side", [1, 2, 3, 6])
-    def test_cutout_is_a_square_cut_by_the_border(self, side):
-        images = torch.full((500, 2, 6, 9), 255, dtype=torch.uint8)
-
-        _, found = batch_of(images, Recipe(cutout=side))
-
-        cut = found == 0
-        assert torch.equal(cut[:, 0], cut[:, 1]), "all channels alike"
-        assert (found[~cut] == 255).all()
-        rows, columns = cut[:, 0].any(2).sum(1), cut[:, 0].any(1).sum(1)
-        assert torch.equal(cut[:, 0].sum((1, 2)), rows * columns), "a rectangle"
-        assert rows.max() == columns.max() == side
-        assert min(rows.min(), columns.min()) == (side + 1) // 2
-        assert cut.any(0).all(), "it can be anywhere"
-
-    def test_border_is_black_and_cutout_is_the_mean(self):
-        images = torch.full((300, 1, 4, 4), 100, dtype=torch.uint8)
-        statistics = ChannelStatistics(torch.full((1, 1, 1), 60.0), torch.full((1, 1, 1), 20.0))
-
-        _, found = batch_of(images, Recipe(crop_padding=1, cutout=2), statistics=statistics)
-
-        assert found.unique().tolist() == [-3.0, 0.0, 2.0]
-
-    def test_same_order_whatever_the_augmentation(self):
-        images = samples(50).images
-
-        draws, _ = batch_of(images, Recipe())
-        others, _ = batch_of(images, Recipe.for_images((1, 32, 32), flip=True))
-
-        assert torch.equal(draws[:, 0], others[:, 0])
-        assert not torch.equal(draws, others)
-
-
-class TestStatistics:
-    def test_equal_those_of_floats(self):
-        images = samples(40, shape=(3, 5, 6)).images
-
-        mean, std = channel_statistics(images)
-
-        floats = images.double().transpose(0, 1).reshape(3, -1)
-        assert torch.allclose(mean.double().flatten(), floats.mean(1), rtol=1e-6)
-        assert torch.allclose(std.double().flatten(), floats.std(1, unbiased=False), rtol=1e-6)
-        values = normalised(images, ChannelStatistics(mean, std))
-        assert values.mean((0, 2, 3)).abs().max() < 1e-6
-
-    def test_a_constant_channel_becomes_zero(self):
-        images = samples(10, shape=(2, 4, 4)).images
-        images[:, 1] = 77
-
-        values = normalised(images, channel_statistics(images))
-
-        assert (values[:, 1] == 0).all() and values.isfinite().all()
 
 
 class TestTrain:

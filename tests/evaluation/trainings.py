@@ -1,0 +1,82 @@
+"""Small data, networks and trainings, for tests."""
+
+from dataclasses import replace
+
+import torch
+from optuna.artifacts import FileSystemArtifactStore
+
+from optuna_egnas._core.architecture import Architecture
+from optuna_egnas._core.history import Candidate
+from optuna_egnas.evaluation._checkpoint import Checkpoints
+from optuna_egnas.evaluation._course import Task
+from optuna_egnas.evaluation._data import LabelledImages
+from optuna_egnas.evaluation._network import build
+from optuna_egnas.evaluation._training import Recipe, train
+
+SMALL = Architecture.chain(depth=2, width=2)
+ARCHITECTURE = Architecture(width=4, ops=("sep", "conv", "sep"), kernels=(3, 3, 5))
+CANDIDATE = Candidate(architecture=ARCHITECTURE, epochs=4)
+RECIPE = Recipe(crop_padding=1, cutout=2, flip=True, batch_size=16)
+EVERY_EPOCH = 0.0
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def samples(count, *, seed=0, shape=(1, 8, 8)):
+    """Random images of ten classes."""
+    generator = seeded(seed)
+    return LabelledImages(
+        images=torch.randint(256, (count, *shape), generator=generator, dtype=torch.uint8),
+        labels=torch.randint(10, (count,), generator=generator),
+    )
+
+
+def network_of(architecture, *, seed=0, channels=1):
+    return build(architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed))
+
+
+def trained(network, training, validation, *, epochs=1, recipe=None, seed=0, device="cpu"):
+    return train(
+        network,
+        training,
+        validation,
+        epochs=epochs,
+        recipe=recipe or Recipe(),
+        seed=seed,
+        device=device,
+    )
+
+
+def copy_of(network):
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def task(**changes):
+    values = {
+        "training": samples(100, seed=0),
+        "validation": samples(30, seed=1),
+        "recipe": RECIPE,
+        "seed": 5,
+        "device": torch.device("cpu"),
+        "input_shape": (1, 8, 8),
+        "classes": 10,
+    }
+    return Task(**{**values, **changes})
+
+
+def place_in(folder, *, candidate=CANDIDATE, run="run", seconds=EVERY_EPOCH, seed=5):
+    store = FileSystemArtifactStore(folder)
+    checkpoints = Checkpoints(store=store, seconds=seconds)
+    return checkpoints.place(run, "macro", candidate, RECIPE, seed)
+
+
+def plain(records):
+    """Records without what a clock says."""
+    return [replace(record, seconds=0.0) for record in records]
