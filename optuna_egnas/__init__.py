@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._core.architecture import Architecture
+from ._core.budget import Budget
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from .errors import EgnasError
@@ -15,10 +16,13 @@ from .errors import EgnasError
 if TYPE_CHECKING:
     from ._linked import LinkedStudies, create_linked_studies, load_linked_studies
     from ._search import search
+    from .pruners import BudgetPruner, training_budget
     from .samplers import MacroSampler, MicroSampler
 
 __all__ = [
     "Architecture",
+    "Budget",
+    "BudgetPruner",
     "EgnasError",
     "LinkedStudies",
     "MacroSampler",
@@ -28,15 +32,18 @@ __all__ = [
     "create_linked_studies",
     "load_linked_studies",
     "search",
+    "training_budget",
 ]
 
 _DOORS = {
+    "BudgetPruner": ".pruners",
     "LinkedStudies": "._linked",
     "MacroSampler": ".samplers",
     "MicroSampler": ".samplers",
     "create_linked_studies": "._linked",
     "load_linked_studies": "._linked",
     "search": "._search",
+    "training_budget": ".pruners",
 }
 """Names that are loaded when they are first used."""
 _ROOMS = ("visualization",)

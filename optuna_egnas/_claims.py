@@ -40,8 +40,12 @@ OWNER, CLAIM = "egnas:owner", "egnas:claim"
 SIGN = "sign_of_life"
 DROPPED = "dropped"
 """The user attribute that says why a trial that says nothing was ended."""
-STOPPED_BY, STOPPED, PREMISE = "stopped_by", "stopped", "premise"
-"""The user attributes that say who stopped a trial and why; `premise`: the walk went elsewhere."""
+STOPPED_BY, STOPPED, STOPPED_BELOW = "stopped_by", "stopped", "stopped_below"
+"""The user attributes that say what stopped a trial, why, and below which bar of its walk."""
+PREMISE, HOPELESS = "premise", "budget"
+"""Values of STOPPED_BY: the walk went elsewhere; too small a chance to pass its bar."""
+BUDGET = "budget"
+"""The user attribute that holds a trial's own budget, where no walk says it."""
 PATIENCE = 2.0
 """Seconds that a trial waits for those of lower number to make their claims."""
 PATIENCE_WITH_OWNERS = 10.0
@@ -204,12 +208,16 @@ def is_ahead(trial: FrozenTrial) -> bool:
     return bool(trial.system_attrs.get(CLAIM, {}).get("ahead", False))
 
 
-def write_stop(study: Study, trial: FrozenTrial, by: str, reason: str) -> None:
+def write_stop(
+    study: Study, trial: FrozenTrial, by: str, reason: str, *, below: str | None = None
+) -> None:
     """Say why a trial is stopped, while it still runs: its attributes freeze when it ends."""
+    said = {STOPPED_BY: by, STOPPED: reason, STOPPED_BELOW: below}
     # A pruner is given a FrozenTrial, whose own setter does not reach a database.
     with suppress(UpdateFinishedTrialError):
-        study._storage.set_trial_user_attr(trial._trial_id, STOPPED_BY, by)
-        study._storage.set_trial_user_attr(trial._trial_id, STOPPED, reason)
+        for key, value in said.items():
+            if value is not None:
+                study._storage.set_trial_user_attr(trial._trial_id, key, value)
 
 
 def is_alive(trial: FrozenTrial) -> bool:

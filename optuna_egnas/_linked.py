@@ -233,20 +233,21 @@ def load_linked_studies(
         names = sorted({link.name for _, link in linked_studies(opened)})
         there = f"there are {', '.join(names)}" if names else "the storage holds none"
         raise SearchError(f"There is no search named {name!r}: {there}.")
-    # Without a pruner named here, Optuna's default one would stop candidates at equal step.
+    # Without a pruner named here, Optuna's default one would stop candidates at equal step. No
+    # risk: the published walk knows scores only, and stays exact.
     return LinkedStudies(
         name=found["macro"][1].name,
         macro=optuna.load_study(
             study_name=found["macro"][0],
             storage=opened,
             sampler=MacroSampler(),
-            pruner=BudgetPruner(),
+            pruner=BudgetPruner(risk=0),
         ),
         micro=optuna.load_study(
             study_name=found["micro"][0],
             storage=opened,
             sampler=MicroSampler(),
-            pruner=BudgetPruner(),
+            pruner=BudgetPruner(risk=0),
         ),
     )
 

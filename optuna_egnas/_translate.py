@@ -2,9 +2,10 @@
 
 How a trial reads:
 COMPLETE   trained; the score is the value, negated where the study minimises.
-PRUNED     stopped as hopeless (refused), unless its attribute `stopped_by` is `premise`
-           (look-ahead work whose premise failed) or `limit` (time or epochs ran out): then it
-           says nothing.
+PRUNED     stopped as hopeless: refused, or neutral where its attribute `stopped_below` is
+           `accept` and the step knows neutral answers; unless its attribute `stopped_by` is
+           `premise` (look-ahead work whose premise failed) or `limit` (time or epochs ran out):
+           then it says nothing.
 FAIL       failed by itself where it has an attribute `error`; without one its worker was lost,
            unless it has `dropped` (stopped by its user): then it says nothing.
 RUNNING    in flight while its worker may live, else lost.
@@ -22,7 +23,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from ._claims import DROPPED, PREMISE, STOPPED, STOPPED_BY, all_trials, claimed, is_alive
+from ._claims import (
+    DROPPED,
+    PREMISE,
+    STOPPED,
+    STOPPED_BELOW,
+    STOPPED_BY,
+    all_trials,
+    claimed,
+    is_alive,
+)
 from ._core.encoding import Names, decode, encode, ranges
 from ._core.history import (
     Candidate,
@@ -203,7 +213,10 @@ def _event(trial: FrozenTrial, sign: float) -> Event | None:
 def _stopped(trial: FrozenTrial) -> Event | None:
     if trial.user_attrs.get(STOPPED_BY) in NO_VERDICT:
         return None
-    return Stopped(reason=str(trial.user_attrs.get(STOPPED, "stopped by the pruner")))
+    return Stopped(
+        reason=str(trial.user_attrs.get(STOPPED, "stopped by the pruner")),
+        neutral=trial.user_attrs.get(STOPPED_BELOW) == "accept",
+    )
 
 
 def _failed(trial: FrozenTrial) -> Event | None:

@@ -17,6 +17,7 @@ ROOT = Path(optuna_egnas.__file__).parent
 FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "_core": ({"_core", "errors"}, set()),
+    "_core/verdict": ({"_core", "errors"}, {"numpy"}),
     "_alive": (set(), {"psutil"}),
     "_stop": (set(), set()),
     "_claims": ({"_core", "_alive"}, {"optuna"}),
@@ -28,7 +29,10 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
     "_limits": ({"_claims", "_link", "_translate"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
-    "pruners": ({"pruners", "samplers", "_core", "_claims", "_translate"}, {"optuna"}),
+    "pruners": (
+        {"pruners", "samplers", "_core", "_claims", "_translate", "_link", "errors"},
+        {"optuna"},
+    ),
     "evaluation": (
         {"evaluation", "_core", "errors"},
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},

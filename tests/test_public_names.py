@@ -4,6 +4,8 @@ import optuna_egnas
 
 NAMES = {
     "Architecture",
+    "Budget",
+    "BudgetPruner",
     "EgnasError",
     "LinkedStudies",
     "MacroSampler",
@@ -13,6 +15,7 @@ NAMES = {
     "create_linked_studies",
     "load_linked_studies",
     "search",
+    "training_budget",
 }
 
 

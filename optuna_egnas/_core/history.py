@@ -41,9 +41,13 @@ class Trained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """Stopped by a pruner as hopeless: refused."""
+    """Stopped by a pruner as hopeless: refused.
+
+    `neutral`: it was only seen to be no gain; where its walk knows neutral answers, it is one.
+    """
 
     reason: str
+    neutral: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Literal, Protocol
 
 from .architecture import Architecture
-from .history import Candidate, Outcome, Running, Trained
+from .history import Candidate, Outcome, Running, Stopped, Trained
 
 TOLERANCE = 1e-9
 Phase = Literal["depth", "width", "ops", "kernels", "confirm"]
@@ -151,9 +151,11 @@ def judge(proposal: Proposal, outcome: Outcome | None, n_valid: int | None) -> V
     """The verdict on an answer; None while it cannot be given (no answer, or no known bar)."""
     if outcome is None or isinstance(outcome, Running):
         return None
+    bar = proposal.bar
+    if isinstance(outcome, Stopped) and outcome.neutral and bar and bar.slack is not None:
+        return Verdict.NEUTRAL
     if not isinstance(outcome, Trained) or not math.isfinite(outcome.score):
         return Verdict.REFUSED
-    bar = proposal.bar
     if bar is None:
         return Verdict.CONFIRMED if proposal.phase == "confirm" else Verdict.BASELINE
     if bar.incumbent is None:

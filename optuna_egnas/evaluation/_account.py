@@ -122,10 +122,11 @@ class Account:
 
     def stop(self, epoch: int) -> NoReturn:
         """End a candidate that the study's pruner has stopped."""
-        if self.is_undecided():
-            said = str(self._stored().user_attrs.get(STOPPED, "without a reason"))
-            self.tell(epoch, 0.0, f"stopped: {said}")
-            raise optuna.TrialPruned(said)
+        said = self._stored().user_attrs.get(STOPPED)
+        if said is not None or self.is_undecided():
+            reason = str(said or "without a reason")
+            self.tell(epoch, 0.0, f"stopped: {reason}")
+            raise optuna.TrialPruned(reason)
         reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
         self.trial.set_user_attr(STOPPED, reason)
         self.tell(epoch, 0.0, f"refused: {reason}")

@@ -35,7 +35,10 @@ def study_with_pruner(
     storage: BaseStorage | None = None, *, direction: str = "maximize"
 ) -> optuna.Study:
     return optuna.create_study(
-        storage=storage, direction=direction, sampler=MacroSampler(SPACE), pruner=BudgetPruner()
+        storage=storage,
+        direction=direction,
+        sampler=MacroSampler(SPACE),
+        pruner=BudgetPruner(risk=0),
     )
 
 
