@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shlex
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from ._core.words import name_candidate, verdict_words
+from ._entries import entries
 from ._forecast import seconds_left
 from ._link import linked_studies
 from ._storage import open_storage, parse_url, shown, storage_errors
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ._linked import LinkedStudies
     from ._rerun import Rerun
     from ._result import Result
+    from ._searches import Summary
     from ._simulate import Simulation
     from .evaluation._account import Progress as Event
     from .replay import Replay
@@ -63,28 +66,67 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     out.print(f"  optuna-dashboard {url}", soft_wrap=True)
 
 
-def print_walk(studies: LinkedStudies) -> None:
-    """The walk of both studies, step by step, each with its verdict in words."""
+def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
+    """The walk of both studies, step by step, each with its verdict in words.
+
+    `beside`: also what was trained beside the walk.
+    """
     table = Table(title="The walk", title_justify="left")
     for column, justify in _COLUMNS:
         table.add_column(column, justify="right" if justify else "left", no_wrap=justify)
-    count = 0
-    for role in ("macro", "micro"):
-        walk, reader = studies.walk(role), studies.reader(role)
-        if walk is None or reader is None:
-            continue
-        for step in walk.steps:
-            count += 1
-            candidate = step.proposal.candidate
+    for entry in entries(studies):
+        if entry.place is not None or beside:
             table.add_row(
-                str(count),
-                step.proposal.phase,
-                name_candidate(step.proposal),
-                f"{reader.space.params(candidate.architecture):,}",
-                str(candidate.epochs),
-                "" if step.score is None else f"{100 * step.score:.2f} %",
-                verdict_words(step),
+                "" if entry.place is None else str(entry.place),
+                entry.phase,
+                entry.name,
+                f"{entry.params:,}",
+                "" if entry.epochs is None else str(entry.epochs),
+                "" if entry.score is None else f"{100 * entry.score:.2f} %",
+                entry.words,
             )
+    out.print(table)
+
+
+def csv_of(studies: LinkedStudies) -> str:
+    """All trainings as comma-separated values, under the names of the fields of `Entry`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_PLAIN, "depth", "width", "ops", "kernels", "curve"])
+    for entry in entries(studies):
+        architecture = entry.architecture
+        writer.writerow(
+            [
+                *(getattr(entry, field) for field in _PLAIN),
+                architecture.depth,
+                architecture.width,
+                " ".join(architecture.ops),
+                " ".join(map(str, architecture.kernels)),
+                " ".join(map(str, entry.curve)),
+            ]
+        )
+    return text.getvalue()
+
+
+def print_summaries(found: list[Summary], storage: str) -> None:
+    """The searches of a storage, one a line."""
+    if not found:
+        out.print(f"{shown(storage)} holds no search.", soft_wrap=True)
+        return
+    table = Table(title=f"Searches in {shown(storage)}", title_justify="left")
+    for column in ("name", "data", "state", "candidates", "accuracy", "parameters", "last trial"):
+        right = column in ("candidates", "accuracy", "parameters")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for each in found:
+        table.add_row(
+            each.name,
+            each.dataset,
+            f"{each.state} ({each.workers})" if each.workers else each.state,
+            str(each.candidates),
+            "" if each.valid_accuracy is None else f"{100 * each.valid_accuracy:.2f} %",
+            "" if each.params is None else f"{each.params:,}",
+            "" if each.last is None else f"{each.last:%Y-%m-%d %H:%M}",
+        )
     out.print(table)
 
 
@@ -175,6 +217,25 @@ class Display:
         left = seconds_left(self._studies) if self._studies else None
         return spent if left is None else f"{spent}, about {_clock(left)} left"
 
+
+_PLAIN = (
+    "place",
+    "role",
+    "number",
+    "phase",
+    "name",
+    "fate",
+    "words",
+    "params",
+    "macs",
+    "epochs",
+    "score",
+    "standard_error",
+    "best",
+    "train_accuracy",
+    "seconds",
+)
+"""The fields of an entry that are a column of their own."""
 
 _COLUMNS = (
     ("#", True),

@@ -62,6 +62,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
 TOP = {
     "options",
     "_search",
+    "_searches",
     "_study_file",
     "_trace",
     "replay",

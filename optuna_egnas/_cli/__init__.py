@@ -8,10 +8,13 @@ SIGTERM.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
 from ..errors import EgnasError
+from ._delete import delete
+from ._list import list_searches
 from ._output import fail
 from ._plot import plot
 from ._replay import replay
@@ -27,8 +30,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (search, worker, show, plot, replay):
-    app.command()(command)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "search": search,
+    "worker": worker,
+    "list": list_searches,
+    "show": show,
+    "plot": plot,
+    "delete": delete,
+    "replay": replay,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ def plot(
     ),
     as_json: Json = False,
 ) -> None:
-    """Draw a search: HTML and, with kaleido and a Chromium, PNG; the network also as SVG."""
+    """Draw a search as HTML and PNG, the network also as SVG."""
     from .. import _show
     from ..visualization._files import write_plots
 

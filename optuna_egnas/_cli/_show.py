@@ -28,6 +28,12 @@ def show(
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Train --trial again: does it agree, bit for bit?")
     ] = False,
+    walk: Annotated[
+        bool, typer.Option("--walk", help="The walk only, and what was trained beside it.")
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print all trainings as comma-separated values.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what a search has found, and its walk step by step."""
@@ -36,6 +42,8 @@ def show(
     from .._trace import write_trace
 
     quiet_optuna()
+    if as_json + as_csv + walk > 1:
+        raise SearchError("Of --json, --csv and --walk one can be given, but got more.")
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
         if rerun or trial is not None:
@@ -44,9 +52,18 @@ def show(
             write_file(trace, json.dumps(write_trace(studies)) + "\n")
         if as_json:
             print_json(record(studies, resumed=len(trials_of(studies))))
-            return
+        elif as_csv:
+            typer.echo(_show.csv_of(studies), nl=False)
+        else:
+            _print(studies, storage, walk_only=walk)
+
+
+def _print(studies: LinkedStudies, storage: str, *, walk_only: bool) -> None:
+    from .. import _show
+
+    if not walk_only:
         _show.print_result(studies, storage)
-        _show.print_walk(studies)
+    _show.print_walk(studies, beside=walk_only)
 
 
 def _rerun(studies: LinkedStudies, trial: str | None, *, rerun: bool, as_json: bool) -> NoReturn:

@@ -1,0 +1,24 @@
+"""`egnas list`."""
+
+from __future__ import annotations
+
+from .._arguments import STORAGE, Json, Storage
+from ._output import print_json, quiet_optuna
+
+
+def list_searches(storage: Storage = STORAGE, as_json: Json = False) -> None:
+    """List the searches of a storage, and how each stands."""
+    from .. import _show
+    from .._searches import summaries
+    from .._storage import open_storage
+
+    quiet_optuna()
+    with _show.storage_trouble(storage):
+        found = summaries(open_storage(storage, create=False))
+    if not as_json:
+        _show.print_summaries(found, storage)
+        return
+    rows = [
+        {**each._asdict(), "last": each.last.isoformat() if each.last else None} for each in found
+    ]
+    print_json({"searches": rows})
