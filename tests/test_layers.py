@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,8 +123,9 @@ def test_optunas_private_names_stay_in_one_place(file: Path) -> None:
     if room(file) == "_claims":
         return
     text = file.read_text(encoding="utf-8")
-    found = [name for name in PRIVATE if name in text and f"from {name}" not in text]
-    assert not found
+    # Modules of our own may have such names.
+    text = re.sub(r"^\s*from \.\S* import", "", text, flags=re.MULTILINE)
+    assert not [name for name in PRIVATE if name in text]
 
 
 @pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
