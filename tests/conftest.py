@@ -1,4 +1,4 @@
-"""What all tests share: quiet Optuna, the recorded searches, and a real PostgreSQL."""
+"""What all tests share: quiet Optuna, a shell, the recorded searches, a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import optuna
 import pytest
+from commands import Shell
 
 TRACES = Path(__file__).parents[2] / "shared" / "reference" / "egnas-traces"
 POSTGRESQL = Path("/usr/lib/postgresql")
@@ -23,6 +24,13 @@ POSTGRESQL = Path("/usr/lib/postgresql")
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture
+def egnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """The command line in a folder of its own, which is also the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path)
 
 
 @pytest.fixture(scope="session")
