@@ -115,3 +115,12 @@ def draw_images(
             shape = (8, 8) if mode == "L" else (8, 8, 3)
             values = noise.integers(120 * label, 120 * label + 100, shape, dtype=np.uint8)
             Image.fromarray(values).save(folder / name / f"{index}.png")
+
+
+def nothing(_: Shell) -> None:
+    """Prepare nothing."""
+
+
+def file(name: str, content: str | bytes) -> Prepare:
+    """Prepare a file of this content."""
+    return lambda shell: shell.write(name, content)

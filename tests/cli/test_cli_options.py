@@ -1,0 +1,131 @@
+"""The command line: options and study files, and the bad ones that are refused."""
+
+from __future__ import annotations
+
+import pytest
+from commands import TINY, Shell
+from optuna.trial import TrialState
+
+from optuna_egnas import load_linked_studies
+
+BAD_OPTIONS = {
+    "--device gpu": ("`device` must be auto or one that torch can use here", "'gpu'"),
+    "--device cuda:99": ("`device`", "cuda:99"),
+    "--device=": ("`device`", "''"),
+    "--profile fast": ("`profile` must be one of full, quick", "'fast'"),
+    "--policy sound": ("`policy` must be one of paper", "'sound'"),
+    "--max-params 10": ("No network fits max_params=10", "the smallest one", "parameters"),
+    "--max-params 0": ("`max_params` must be at least 1",),
+    "--max-macs 5": ("No network fits max_macs=5", "multiply-accumulates"),
+    "--max-macs -1": ("`max_macs` must be at least 1", "-1"),
+    "--max-width 0": ("`max_width` must be at least 1",),
+    "--max-width 1": ("`max_width` must be at least min_width",),
+    "--min-depth 0": ("`min_depth` must be at least 1",),
+    "--min-depth 99999": ("`max_depth` must be at least min_depth=99999",),
+    "--min-depth 2.5": ("--min-depth", "integer"),
+    "--subset 0": ("subset must be 20", "found 0"),
+    "--subset 999999999999999999999": ("subset must be 20",),
+    "--subset many": ("--subset", "integer"),
+    "--valid-fraction 0": ("valid_fraction must lie between 0 and 1",),
+    "--valid-fraction nan": ("valid_fraction", "nan"),
+    "--valid-fraction 0.0001": ("0.0001",),
+    "--seed -1": ("`seed` must be at least 0", "-1"),
+    "--seed 99999999999999999999": ("`seed` must be 0 to",),
+    "--seed x": ("--seed",),
+    "--name=": ("name", "''"),
+    "--name=\u3000": ("name",),
+    f"--name={600 * 'x'}": ("1 to 500 characters", "(600)"),
+    "--no-such-option": ("--no-such-option",),
+    "one-too-many": ("one-too-many",),
+}
+
+
+@pytest.mark.parametrize("option", BAD_OPTIONS)
+def test_bad_options_are_refused(egnas: Shell, option: str) -> None:
+    egnas.refuses("search", "digits", *option.split(" "), saying=BAD_OPTIONS[option])
+
+
+def test_an_unknown_command_is_refused_and_none_shows_the_help(egnas: Shell) -> None:
+    egnas.refuses("sarch", saying=("sarch",))
+
+    helped = egnas()
+    assert "search" in helped.out
+    assert (helped.code, helped.err) == (2, "")
+
+
+# Study files
+
+
+BAD_STUDY_FILES = {
+    "": ("`dataset`",),
+    "x": ("must be TOML",),
+    "name = 'x'": ("must name its `dataset`",),
+    "dataset = 5": ("`dataset`", "must be text", "5"),
+    "dataset = 'nope'": ("nope", "digits"),
+    "dataset = 'digits'\nname = 5": ("`name`", "text"),
+    "dataset = 'digits'\nname = ''": ("`name`", "''"),
+    "dataset = 'digits'\nseed = 'x'": ("`seed`", "a whole number", "'x'"),
+    "dataset = 'digits'\nseed = true": ("`seed`", "a whole number", "True"),
+    "dataset = 'digits'\nseed = 99999999999999999999": ("`seed`", "0 to"),
+    "dataset = 'digits'\nsubset = 'all'": ("`subset`", "'all'"),
+    "dataset = 'digits'\nvalid_fraction = '20 %'": ("`valid_fraction`", "a number"),
+    "dataset = 'digits'\nprofile = ['quick']": ("`profile`", "text"),
+    "dataset = 'digits'\nepochs = 5": ("study.toml must hold only", "'epochs'"),
+    "dataset = 'digits'\nmacro = 3": ("[macro]", "a table"),
+    "dataset = 'digits'\n[[data]]\nroot = 'x'": ("[data]", "a table"),
+    "dataset = 'digits'\n[data]\nroot = 5": ("`root` in [data]", "text"),
+    "dataset = 'digits'\n[data]\ndownload = 'yes'": ("`download`", "true or false"),
+    "dataset = 'digits'\n[data]\nurl = 'x'": ("[data] of", "'url'"),
+    "dataset = 'digits'\n[macro]\ndepth = 5": ("[macro] of", "'depth'"),
+    "dataset = 'digits'\n[macro]\nclasses = 5": ("[macro] of", "'classes'"),
+    "dataset = 'digits'\n[macro]\nmin_depth = 2.5": ("`min_depth`", "a whole number"),
+    "dataset = 'digits'\n[macro]\ndepth_gain = nan": ("`depth_gain`", "nan"),
+    "dataset = 'digits'\n[micro]\nwidth = 5": ("[micro] of", "'width'"),
+    "dataset = 'digits'\n[micro]\noperations = 'sep'": ("`operations`", "a list", "'sep'"),
+    "dataset = 'digits'\n[micro]\noperations = ['conv']": ("`operations` must hold 'sep'",),
+    "dataset = 'digits'\n[micro]\nkernels = [3, 4]": ("odd", "4"),
+    "dataset = 'digits'\n[micro]\nkernels = [[3]]": ("`kernels`", "a list"),
+    "dataset = 'digits'\n[micro]\nmax_params = 5000": ("`max_params` must be the same",),
+    "dataset = 'digits'\n[recipe]\nlearning_rate = 'x'": ("`learning_rate`", "a number"),
+    "dataset = 'digits'\n[recipe]\nlearning_rate = -1": ("`learning_rate`", "above 0"),
+    "dataset = 'digits'\n[recipe]\noptimizer = 'adam'": ("[recipe] of", "'optimizer'"),
+}
+
+
+@pytest.mark.parametrize("content", BAD_STUDY_FILES)
+def test_bad_study_files_are_refused(egnas: Shell, content: str) -> None:
+    egnas.write("study.toml", content)
+
+    egnas.refuses("search", "study.toml", saying=BAD_STUDY_FILES[content])
+
+
+def test_what_is_no_readable_file_is_no_study_file(egnas: Shell) -> None:
+    egnas.write("bytes.toml", b"\xff\xfe")
+    (egnas.folder / "folder.toml").mkdir()
+
+    egnas.refuses("search", "bytes.toml", saying=("must be TOML",))
+    egnas.refuses("search", "folder.toml", saying=("Is a directory",))
+
+
+def test_options_on_the_command_line_come_before_those_of_the_study_file(egnas: Shell) -> None:
+    egnas.write("tiny.toml", TINY)
+
+    record = egnas(
+        "search", "tiny.toml", "--name", "mine", "--seed", "3", "--max-width", "5", "--json"
+    ).record
+
+    studies = load_linked_studies(storage="sqlite:///egnas.db", name="mine")
+    assert record["name"] == "mine"
+    assert studies.link.seed == 3
+    assert studies.macro.trials[0].params["width"] == 5
+    assert studies.macro.trials[0].state is TrialState.COMPLETE
+
+
+def test_a_search_of_which_nothing_can_be_trained_says_why(egnas: Shell) -> None:
+    egnas.write("s.toml", f"{TINY}[recipe]\nlearning_rate = 1e30\n")
+
+    ran = egnas("search", "s.toml")
+
+    assert ran.code == 2
+    assert "nothing to start from" in ran.err
+    assert "loss must stay finite" in ran.err.splitlines()[-1]
