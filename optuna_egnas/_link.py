@@ -204,11 +204,11 @@ def _macro_result(macro: Study, link: Link) -> dict[str, int]:
     found = walk.next.found
     assert isinstance(link.space, MicroSpace)
     confirm = link.space.confirm_epochs
-    return {
-        "depth": found.architecture.depth,
-        "width": found.architecture.width,
-        "confirm_epochs": found.epochs if confirm is None else confirm,
-    }
+    start = {"depth": found.architecture.depth, "width": found.architecture.width}
+    if link.space.policy == "sound":
+        # Equal networks, equal budgets: the micro search goes on with the macro result's.
+        return {**start, "epochs": found.epochs, "confirm_epochs": confirm or 0}
+    return {**start, "confirm_epochs": found.epochs if confirm is None else confirm}
 
 
 def _original(studies: Sequence[tuple[str, Link]]) -> tuple[str, Link]:

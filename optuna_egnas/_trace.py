@@ -50,6 +50,8 @@ AS_THEY_ARE = (
 )
 IN_POINTS = ("depth_gain", "depth_slack", "target_accuracy", "target_tolerance")
 LIMITS = ("max_params", "max_macs")
+RULES = ("policy", "level")
+"""Written of other policies than `paper`, which the first version of the format knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,8 @@ def _parse(record: Any) -> Trace:
         "n_valid": whole(record, "n_valid", at_least=1),
     }
     limits: dict[str, Any] = {name: whole(config, name) for name in LIMITS if given(config, name)}
+    if given(config, "policy"):
+        task |= {"policy": text(config, "policy"), "level": number(config, "level")}
     thresholds: dict[str, Any] = {name: _fraction(config, name) for name in IN_POINTS}
     sizes: dict[str, Any] = {name: whole(config, name) for name in AS_THEY_ARE}
     choices: dict[str, Any] = {
@@ -241,6 +245,7 @@ def _config(macro: MacroSpace, micro: MicroSpace) -> dict[str, Any]:
         "operations": list(micro.operations),
         "kernels": list(micro.kernels),
         **{name: limit for name, limit in limits.items() if limit is not None},
+        **{name: getattr(macro, name) for name in RULES if macro.policy != "paper"},
     }
 
 

@@ -43,7 +43,9 @@ def search(
     profile: Annotated[
         str | None, typer.Option(help="Size of the space: quick (default for digits) or full.")
     ] = None,
-    policy: Annotated[str | None, typer.Option(help="Rules of the walk: paper.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Rules of the walk: paper (the published ones) or sound.")
+    ] = None,
     min_depth: Annotated[int | None, typer.Option(help="Layers to begin with.")] = None,
     max_width: Annotated[int | None, typer.Option(help="Channels to begin with.")] = None,
     max_params: Annotated[int | None, typer.Option(help="No network has more parameters.")] = None,

@@ -108,7 +108,7 @@ def _look_ahead(
     at_least: float,
 ) -> Iterator[Prospect]:
     """All that the walk will ask for with such a chance or more, the most probable first."""
-    experience = Experience.of(steps)
+    experience = Experience.of(steps, space.policy)
     numbers, told = count(), set[Candidate]()
     start = {position: 1.0}
     before = experience.attempts.get(position.proposal.phase, 0)

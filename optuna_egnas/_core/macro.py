@@ -1,5 +1,7 @@
 """The macro search: depth first, then width (arXiv 2502.03553, policy `paper`).
 
+Policy `sound` has rules of its own, on the same space: see `sound_macro.py`.
+
 Every candidate is a uniform chain of 3x3 separable convolutions, trained from scratch.
 
 Depth phase. Start at `min_depth`, at the widest network that fits. Add one layer per attempt; the
@@ -98,6 +100,10 @@ class MacroSpace(Space):
     @property
     def max_epochs(self) -> int:
         """Epochs of the longest training that the rules can ask for."""
+        if self.policy == "sound":
+            from . import sound_macro  # it builds on this module
+
+            return sound_macro.max_epochs(self)
         return attempt_epochs(
             base=self.base_epochs,
             depth_attempts=self.max_depth - self.min_depth,
@@ -108,7 +114,11 @@ class MacroSpace(Space):
 
     def begin(self) -> Position:
         """The automaton at its start; see the module for its rules."""
-        first = _widest(self, self.min_depth)
+        if self.policy == "sound":
+            from . import sound_macro  # it builds on this module
+
+            return sound_macro.begin(self)
+        first = widest_chain(self, self.min_depth)
         assert first is not None, "a space in which nothing fits is refused at birth"
         proposal = _ask(self, "depth", first, None, likely=Verdict.BASELINE)
         return _Deepening(space=self, proposal=proposal)
@@ -164,8 +174,8 @@ def _deepen(
 ) -> Position | Done:
     """One layer more, or the width phase where the depth phase has ended."""
     depth = space.min_depth + attempts + 1
-    deeper = _widest(space, depth) if depth <= space.max_depth else None
-    if deeper is None or fails > space.depth_patience or _is_satisfied(space, incumbent):
+    deeper = widest_chain(space, depth) if depth <= space.max_depth else None
+    if deeper is None or fails > space.depth_patience or is_satisfied(space, incumbent):
         if incumbent is None:
             return Done(found=None)
         start = incumbent.candidate.architecture
@@ -233,7 +243,8 @@ def _ask(
     return Proposal(candidate=candidate, phase=phase, bar=bar, likely=likely)
 
 
-def _widest(space: MacroSpace, depth: int) -> Architecture | None:
+def widest_chain(space: MacroSpace, depth: int) -> Architecture | None:
+    """The widest network of this depth that the limits allow; None if none does."""
     build = partial(_chain, depth)
     return widest(build, space.fits, at_most=space.max_width, at_least=space.min_width)
 
@@ -242,7 +253,7 @@ def _chain(depth: int, width: int) -> Architecture:
     return Architecture.chain(depth=depth, width=width)
 
 
-def _is_satisfied(space: MacroSpace, incumbent: Incumbent | None) -> bool:
+def is_satisfied(space: MacroSpace, incumbent: Incumbent | None) -> bool:
     """Whether the depth phase may end early: near the target, or the training data known."""
     if incumbent is None:
         return False

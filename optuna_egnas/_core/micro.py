@@ -1,5 +1,7 @@
 """The micro search: each layer's operation, then its kernel size (arXiv 2502.03553, `paper`).
 
+Policy `sound` has rules of its own, on the same space: see `sound_micro.py`.
+
 Start from the macro result, all `sep` with 3x3 kernels, and measure it afresh: the baseline.
 
 Operations, front to back: put each other operation into the layer, in the space's order, at the
@@ -19,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 from ..errors import InvalidSpace
+from . import sound_micro
 from .architecture import Architecture, check_kernel, replaced
 from .cost import widest
 from .history import Candidate
@@ -47,10 +50,11 @@ class MicroSpace(Space):
         depth, width: the network to start from, in linked studies what the macro search found.
         operations: names of operations, `sep` among them, in the order in which they are tried.
         kernels: odd kernel sizes, 3 among them, in the order in which they are tried.
-        epochs: epochs of every candidate.
+        epochs: epochs of every candidate; under `sound`, in linked studies, those of the macro
+            result.
         param_slack: parameters that a phase may add to the network that it starts from.
         confirm_epochs: epochs of one last training of the result; 0 for none; None, in linked
-            studies, for those of the macro result.
+            studies, for those of the macro result, under `sound` for none.
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
@@ -86,6 +90,8 @@ class MicroSpace(Space):
 
     def begin(self) -> Position:
         """The automaton at its start; see the module for its rules."""
+        if self.policy == "sound":
+            return sound_micro.begin(self)
         chain = partial(_with_width, Architecture.chain(depth=self.depth, width=self.width))
         start = widest(chain, self.fits, at_most=self.width)
         assert start is not None, "a space in which nothing fits is refused at birth"

@@ -66,18 +66,33 @@ PRIORS: Mapping[Phase, Prior] = {
     "kernels": Prior(first=0.98, last=0.9, by=14),
 }
 
+COARSE_PRIORS: Mapping[Phase, Prior] = {
+    "depth": Prior(first=0.1, last=0.8, by=4),
+    "width": Prior(first=0.7, last=0.8, by=3),
+    "ops": Prior(first=0.8, last=0.9, by=3),
+    "kernels": Prior(first=0.85, last=0.9, by=3),
+}
+"""Of policy `sound`: few attempts with large steps. Set by hand, from a few searches."""
+
+
+def priors_of(policy: str) -> Mapping[Phase, Prior]:
+    """What is expected of a search by these rules."""
+    return COARSE_PRIORS if policy == "sound" else PRIORS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experience:
     """What a search has seen so far, and what the priors had expected, per phase and verdict."""
 
+    priors: Mapping[Phase, Prior] = field(default_factory=lambda: PRIORS)
     attempts: Mapping[Phase, int] = field(default_factory=dict)
     seen: Mapping[tuple[Phase, Verdict], float] = field(default_factory=dict)
     expected: Mapping[tuple[Phase, Verdict], float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, steps: Iterable[Step]) -> Experience:
-        """Read the decided steps of a walk."""
+    def of(cls, steps: Iterable[Step], policy: str = "paper") -> Experience:
+        """Read the decided steps of a walk by these rules."""
+        priors = priors_of(policy)
         attempts: Counter[Phase] = Counter()
         seen: dict[tuple[Phase, Verdict], float] = {}
         expected: dict[tuple[Phase, Verdict], float] = {}
@@ -87,9 +102,9 @@ class Experience:
                 continue
             attempts[phase] += 1
             seen[phase, step.verdict] = seen.get((phase, step.verdict), 0.0) + 1.0
-            for verdict, chance in PRIORS[phase].odds(attempts[phase]).items():
+            for verdict, chance in priors[phase].odds(attempts[phase]).items():
                 expected[phase, verdict] = expected.get((phase, verdict), 0.0) + chance
-        return cls(attempts=attempts, seen=seen, expected=expected)
+        return cls(priors=priors, attempts=attempts, seen=seen, expected=expected)
 
     def odds(self, phase: Phase, attempt: int) -> Odds:
         """The chances of an answer to an attempt of a phase, counted from 1."""
@@ -97,7 +112,7 @@ class Experience:
         return _whole(
             {
                 verdict: max(FAINTEST, chance + self._surplus(phase, verdict) / trusted)
-                for verdict, chance in PRIORS[phase].odds(attempt).items()
+                for verdict, chance in self.priors[phase].odds(attempt).items()
                 if chance > 0
             }
         )

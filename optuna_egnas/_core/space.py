@@ -10,7 +10,8 @@ from ..errors import InvalidSpace
 from .architecture import Architecture
 from .cost import Shape, count_macs, count_params
 
-POLICIES = ("paper",)
+POLICIES = ("paper", "sound")
+"""Named sets of rules."""
 FORMAT = 1
 
 S = TypeVar("S", bound="Space")
@@ -21,7 +22,10 @@ class Space:
     """The task and the limits of a search.
 
     Args:
-        policy: the named set of rules; `paper` is the published one (arXiv 2502.03553).
+        policy: the named set of rules; `paper` is the published one (arXiv 2502.03553), `sound`
+            takes coarse steps, equal budgets for equal networks, and bars above the noise.
+        level: under `sound`, the chance with which a network that is no better would pass for
+            better: above 0, at most 0.5 (then any gain passes).
         input_shape: channels, height and width of an image.
         classes: number of classes, at least 2.
         n_valid: number of validation images, where it is known: scores are then compared as
@@ -31,6 +35,7 @@ class Space:
     """
 
     policy: str = "paper"
+    level: float = 0.25
     input_shape: Shape = (3, 32, 32)
     classes: int = 10
     n_valid: int | None = None
@@ -76,6 +81,11 @@ def check_shared(space: Space) -> None:
     if space.policy not in POLICIES:
         raise InvalidSpace(
             f"`policy` must be one of {', '.join(POLICIES)}, but got {space.policy!r}."
+        )
+    check_number("level", space.level)
+    if not 0 < space.level <= 0.5:
+        raise InvalidSpace(
+            f"`level` must be above 0 and at most 0.5, but got level={space.level}."
         )
     if len(space.input_shape) != 3:
         raise InvalidSpace(

@@ -32,6 +32,10 @@ class SearchSpace(Protocol):
     def n_valid(self) -> int | None:
         """Number of validation images, if known."""
 
+    @property
+    def policy(self) -> str:
+        """The name of its rules: what is likely depends on it."""
+
     def begin(self) -> Position:
         """Its automaton, at the start."""
 

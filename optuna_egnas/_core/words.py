@@ -42,8 +42,11 @@ def _name(phase: Phase, incumbent: Incumbent) -> str:
 def _change(phase: Phase, proposal: Proposal, incumbent: Incumbent) -> str:
     new, old = proposal.candidate.architecture, incumbent.candidate.architecture
     now, before = (new.ops, old.ops) if phase == "ops" else (new.kernels, old.kernels)
-    for layer, (value, previous) in enumerate(zip(now, before, strict=True)):
-        if value != previous:
-            what = f"{value}" if phase == "ops" else f"kernel {value}"
-            return f"layer {layer}: {what}"
-    return "no change"
+    pairs = enumerate(zip(now, before, strict=True))
+    changed = [layer for layer, (value, previous) in pairs if value != previous]
+    if not changed:
+        return "no change"
+    first, last = changed[0], changed[-1]
+    layers = f"layer {first}" if first == last else f"layers {first} to {last}"
+    what = f"{now[first]}" if phase == "ops" else f"kernel {now[first]}"
+    return f"{layers}: {what}"

@@ -13,7 +13,7 @@ BAD_OPTIONS = {
     "--device cuda:99": ("`device`", "cuda:99"),
     "--device=": ("`device`", "''"),
     "--profile fast": ("`profile` must be one of full, quick", "'fast'"),
-    "--policy sound": ("`policy` must be one of paper", "'sound'"),
+    "--policy best": ("`policy` must be one of paper, sound", "'best'"),
     "--max-params 10": ("No network fits max_params=10", "the smallest one", "parameters"),
     "--max-params 0": ("`max_params` must be at least 1",),
     "--max-macs 5": ("No network fits max_macs=5", "multiply-accumulates"),

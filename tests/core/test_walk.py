@@ -32,6 +32,13 @@ SPACES = st.sampled_from(
         micro(),
         micro(depth=5, kernels=(3, 5, 7), confirm_epochs=4),
         micro(depth=4, width=20, max_macs=200_000, param_slack=100),
+        macro(policy="sound", max_depth=40, max_width=24, n_valid=100),
+        macro(policy="sound", min_width=5, max_width=9, max_params=4_000, level=0.5),
+        macro(policy="sound", n_valid=None, max_macs=60_000),
+        micro(policy="sound", depth=9),
+        micro(policy="sound", depth=5, kernels=(3, 5, 7), confirm_epochs=4, level=0.5),
+        micro(policy="sound", depth=4, width=20, max_macs=200_000, n_valid=None),
+        micro(policy="sound", depth=1, confirm_epochs=2),
     ]
 )
 SEEDS = st.integers(0, 10_000)

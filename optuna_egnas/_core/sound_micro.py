@@ -1,0 +1,209 @@
+"""The micro search of policy `sound`: whole blocks of layers, first where they cost least.
+
+Start from the macro result, all `sep` with 3x3 kernels: the baseline. In linked studies the macro
+search has trained it with the same budget, and its outcome is taken over.
+
+Budgets. Every candidate is trained for `epochs`, in linked studies for those of the macro result:
+policy `sound` trains networks of one depth equally long.
+
+Operations, each other one in the space's order: put it into the first third of the layers, where
+the network is narrowest and a full convolution is cheap; then into as many layers again while
+that passes, two thirds at most. Smaller blocks are not tried: their gain drowns in the noise. Each
+network has the widest width (down from that of the pass's start) that keeps to its parameters plus
+`param_slack`.
+
+Kernels, each other one, the same from the last layer backwards: there a map is smallest.
+
+A change passes with a gain that an equal network would show with the chance `level` only
+(`least_gain`); where `n_valid` is not known, with any gain.
+
+Confirm: where `confirm_epochs` is set, the network found is trained once more for so long, unless
+it just was. This decides nothing. In linked studies None stands for none: all scores compare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .architecture import Architecture
+from .cost import widest
+from .history import Candidate
+from .noise import least_gain
+from .proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
+
+if TYPE_CHECKING:
+    from .micro import MicroSpace
+
+BLOCKS = 3
+"""The layers are tried in so many blocks; the last one keeps its choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """One choice that is put into more and more layers, from the network `start` on."""
+
+    phase: Phase
+    choice: str | int
+    start: Architecture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measuring:
+    """At the baseline."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+
+    def after(self, step: Step) -> Position | Done:
+        best = step.as_incumbent() if step.passed else None
+        return _next_pass(self.space, self.proposal.candidate.architecture, best, done=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Switching:
+    """In the pass number `number`, at so many layers with its choice."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    run: _Pass
+    number: int
+    count: int
+    best: Incumbent | None
+
+    def after(self, step: Step) -> Position | Done:
+        best = step.as_incumbent() if step.passed else self.best
+        if not step.passed:
+            return _after_pass(self.space, self.run, best, number=self.number)
+        count = self.count + _block(self.space)
+        return _switch(self.space, self.run, best, count=count, number=self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Confirming:
+    """At the last training, of what was found."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    found: Found
+
+    def after(self, step: Step) -> Position | Done:
+        return Done(found=replace(self.found, confirmed=step.score))
+
+
+def begin(space: MicroSpace) -> Position:
+    """The automaton at its start; see the module for its rules."""
+    proposal = _ask(space, "ops", baseline(space), None, likely=Verdict.BASELINE)
+    return _Measuring(space=space, proposal=proposal)
+
+
+def baseline(space: MicroSpace) -> Architecture:
+    """The macro result, narrowed where it does not fit."""
+    chain = partial(_with_width, Architecture.chain(depth=space.depth, width=space.width))
+    start = widest(chain, space.fits, at_most=space.width)
+    assert start is not None, "a space in which nothing fits is refused at birth"
+    return start
+
+
+def _next_pass(
+    space: MicroSpace, start: Architecture, best: Incumbent | None, *, done: int
+) -> Position | Done:
+    """The pass after so many, or the end; `start` is the network so far."""
+    choices = _choices(space)
+    if done == len(choices):
+        return _end(space, start, best)
+    phase, choice = choices[done]
+    run = _Pass(phase=phase, choice=choice, start=start)
+    return _switch(space, run, best, count=_block(space), number=done)
+
+
+def _switch(
+    space: MicroSpace, run: _Pass, best: Incumbent | None, *, count: int, number: int
+) -> Position | Done:
+    """One block more in the pass, or the next pass where that does not fit."""
+    fitting = _fit(space, run, count) if count <= _most(space) else None
+    if fitting is None:
+        return _after_pass(space, run, best, number=number)
+    bar = Bar(incumbent=best, gain=_gain(space, best), strict=True)
+    return _Switching(
+        space=space,
+        proposal=_ask(space, run.phase, fitting, bar),
+        run=run,
+        number=number,
+        count=count,
+        best=best,
+    )
+
+
+def _after_pass(
+    space: MicroSpace, run: _Pass, best: Incumbent | None, *, number: int
+) -> Position | Done:
+    start = best.candidate.architecture if best else run.start
+    return _next_pass(space, start, best, done=number + 1)
+
+
+def _block(space: MicroSpace) -> int:
+    return max(1, space.depth // BLOCKS)
+
+
+def _most(space: MicroSpace) -> int:
+    return max(1, space.depth - _block(space))
+
+
+def _fit(space: MicroSpace, run: _Pass, count: int) -> Architecture | None:
+    """The widest with the choice in so many layers that keeps to the pass's budget."""
+    changed = _changed(run, count)
+    fits = partial(space.fits, max_params=space.params(run.start) + space.param_slack)
+    return widest(partial(_with_width, changed), fits, at_most=run.start.width)
+
+
+def _changed(run: _Pass, count: int) -> Architecture:
+    ops, kernels, depth = run.start.ops, run.start.kernels, run.start.depth
+    if run.phase == "ops":
+        return replace(run.start, ops=(str(run.choice),) * count + ops[count:])
+    return replace(run.start, kernels=kernels[: depth - count] + (int(run.choice),) * count)
+
+
+def _end(space: MicroSpace, network: Architecture, best: Incumbent | None) -> Position | Done:
+    score = best.score if best else None
+    found = Found(architecture=network, score=score, epochs=space.epochs)
+    if not (space.confirm_epochs and best) or space.confirm_epochs == space.epochs:
+        return Done(found=found)
+    candidate = Candidate(architecture=network, epochs=space.confirm_epochs)
+    proposal = Proposal(candidate=candidate, phase="confirm", bar=None, likely=Verdict.CONFIRMED)
+    return _Confirming(space=space, proposal=proposal, found=found)
+
+
+def _choices(space: MicroSpace) -> tuple[tuple[Phase, str | int], ...]:
+    """All passes in their order: each operation, then each kernel size, but those of the start."""
+    start = Architecture.chain(depth=1, width=1)
+    ops: list[tuple[Phase, str | int]] = [
+        ("ops", op) for op in space.operations if op not in start.ops
+    ]
+    kernels: list[tuple[Phase, str | int]] = [
+        ("kernels", size) for size in space.kernels if size not in start.kernels
+    ]
+    return (*ops, *kernels)
+
+
+def _gain(space: MicroSpace, best: Incumbent | None) -> float:
+    if best is None or best.score is None or space.n_valid is None:
+        return 0.0
+    return least_gain(best.score, space.n_valid, space.level)
+
+
+def _ask(
+    space: MicroSpace,
+    phase: Phase,
+    architecture: Architecture,
+    bar: Bar | None,
+    *,
+    likely: Verdict = Verdict.REFUSED,
+) -> Proposal:
+    candidate = Candidate(architecture=architecture, epochs=space.epochs)
+    return Proposal(candidate=candidate, phase=phase, bar=bar, likely=likely)
+
+
+def _with_width(architecture: Architecture, width: int) -> Architecture:
+    return replace(architecture, width=width)

@@ -1,0 +1,104 @@
+"""Whole searches by policy `sound`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from searching import MACRO, bars, options, searched, url
+
+from optuna_egnas import LinkedStudies, search
+from optuna_egnas._linked import trials_of
+from optuna_egnas._study_file import read_study_file
+from optuna_egnas._trace import read_trace, write_trace
+from optuna_egnas.errors import SearchError
+from optuna_egnas.evaluation._data import load_training
+from optuna_egnas.options import spaces
+from optuna_egnas.replay import replay
+
+SOUND = {**MACRO, "max_depth": 4, "policy": "sound"}
+
+
+def walked(studies: LinkedStudies) -> list[tuple[str, object, str]]:
+    walks = [studies.walk("macro"), studies.walk("micro")]
+    return [
+        (step.proposal.phase, step.proposal.candidate, step.verdict.value)
+        for walk in walks
+        if walk
+        for step in walk.steps
+    ]
+
+
+def test_the_micro_search_goes_on_with_the_macro_result_and_trains_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    studies = searched(tmp_path, macro=SOUND)
+
+    result, found = studies.result(), studies.walk("macro")
+    assert result.finished and found is not None
+    micro = studies.walk("micro")
+    assert micro is not None
+    first, start = micro.steps[0].proposal.candidate, found.next.found  # type: ignore[union-attr]
+    assert start is not None
+    assert (first.architecture, first.epochs) == (start.architecture, start.epochs)
+    assert "copied_from" in studies.micro.trials[0].user_attrs
+    assert all(step.proposal.phase != "confirm" for step in micro.steps)
+    trained = [
+        (trial.params["epochs"], str(sorted(trial.params.items())))
+        for trial in trials_of(studies)
+        if trial.user_attrs.get("epochs_trained")
+    ]
+    assert len(set(trained)) == len(trained)
+
+
+def test_a_cut_off_search_goes_on_as_an_unbroken_one(tmp_path: Path) -> None:
+    class Cut(Exception):
+        pass
+
+    def cut(progress: object) -> None:
+        seen.append(progress)
+        if len(seen) == 5:
+            raise Cut
+
+    seen: list[object] = []
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "whole").mkdir()
+    with pytest.raises(Cut):
+        searched(tmp_path / "cut", macro=SOUND, watch=cut)
+
+    resumed = searched(tmp_path / "cut", macro=SOUND)
+
+    assert walked(resumed) == walked(searched(tmp_path / "whole", macro=SOUND))
+
+
+def test_a_search_cannot_change_its_policy(tmp_path: Path) -> None:
+    searched(tmp_path)
+
+    with pytest.raises(SearchError, match="policy is 'paper' there, but got 'sound'"):
+        search(
+            bars(),
+            storage=url(tmp_path),
+            name="bars",
+            options=options(tmp_path, macro={**MACRO, "policy": "sound"}),
+        )
+
+
+def test_a_written_walk_replays_by_its_own_rules(tmp_path: Path) -> None:
+    file = tmp_path / "walk.json"
+    file.write_text(json.dumps(write_trace(searched(tmp_path, macro=SOUND))))
+
+    trace = read_trace(file)
+
+    assert (trace.macro.policy, trace.micro.policy) == ("sound", "sound")
+    assert replay(trace).match
+
+
+def test_a_study_file_chooses_a_policy(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text('dataset = "digits"\n[macro]\npolicy = "sound"\nlevel = 0.1\n')
+
+    content = load_training("digits")
+    macro, micro = spaces(content, 288, read_study_file(file).options)
+
+    assert (macro.policy, macro.level) == (micro.policy, micro.level) == ("sound", 0.1)
