@@ -1,4 +1,4 @@
-"""What all tests share: quiet Optuna, a shell, the recorded searches, a real PostgreSQL."""
+"""What all tests share: quiet Optuna, a shell, folders, recorded searches, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import optuna
 import pytest
 from commands import Shell
+from folders import in_memory
 
 TRACES = Path(__file__).parents[2] / "shared" / "reference" / "egnas-traces"
 POSTGRESQL = Path("/usr/lib/postgresql")
@@ -31,6 +32,13 @@ def egnas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """The command line in a folder of its own, which is also the working directory."""
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder that is gone afterwards, in memory where that can be."""
+    with in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

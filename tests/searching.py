@@ -20,6 +20,7 @@ from optuna_egnas.evaluation._account import Progress
 from optuna_egnas.options import SearchOptions
 
 MACRO = {"min_depth": 2, "max_depth": 3, "min_width": 4, "max_width": 6, "base_epochs": 3}
+MACRO_OF_ONE = {"min_depth": 2, "max_depth": 2, "min_width": 6, "max_width": 6, "base_epochs": 2}
 MICRO = {"epochs": 3}
 NAME = "bars"
 
@@ -123,3 +124,9 @@ def _search_there(folder: Path, at: At) -> None:
         raise SystemExit(143) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def left_over(folder: Path) -> list[str]:
+    """The checkpoints that lie in this folder."""
+    place = folder / "artifacts"
+    return [file.name for file in place.iterdir()] if place.exists() else []

@@ -1,0 +1,159 @@
+"""Which trials in flight still have a worker, and what becomes of the others."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+from searching import MACRO_OF_ONE, NAME, bars, options, searched
+from walking import macro, micro
+
+from optuna_egnas import _alive, create_linked_studies
+from optuna_egnas._claims import OWNER, SIGN, fail_dead, is_alive, write_claim
+from optuna_egnas._core.history import History, Lost, Observation
+from optuna_egnas._search import prepare, run
+from optuna_egnas.samplers._walk import WalkSampler
+
+
+class TestSignsOfLife:
+    """A trial of another machine, whose process cannot be seen from here."""
+
+    def claimed(self, **changes: Any) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
+        studies = create_linked_studies(
+            storage=InMemoryStorage(), name="s", macro=macro(), micro=micro()
+        )
+        study = studies.macro
+        assert isinstance(study.sampler, WalkSampler)
+        study.sampler.patience = 900.0
+        trial = study.ask()
+        owner = {**_alive.owner(900.0), "machine": "elsewhere", **changes}
+        study._storage.set_trial_system_attr(trial._trial_id, OWNER, owner)
+        return study, study.trials[0]
+
+    def ago(self, seconds: float) -> str:
+        return (datetime.now(timezone.utc) - timedelta(seconds=seconds)).isoformat()
+
+    @pytest.mark.parametrize(
+        ("changes", "sign", "alive"),
+        [
+            ({}, None, True),
+            ({"at": 1000.0}, None, False),
+            ({"at": 1000.0, "patience": None}, None, True),
+            ({"at": 1000.0}, {"at": 10.0, "patience": 900.0}, True),
+            ({"at": 9000.0}, {"at": 1000.0, "patience": 900.0}, False),
+            ({"at": 9000.0}, {"at": 1000.0, "patience": None}, True),
+            ({"at": 9000.0}, {"at": 1000.0, "patience": 4 * 600.0}, True),
+        ],
+        ids=[
+            "just begun",
+            "silent since it began",
+            "never promised signs",
+            "was heard",
+            "silent",
+            "has a heartbeat instead",
+            "has long epochs",
+        ],
+    )
+    def test_silence(
+        self, changes: dict[str, Any], sign: dict[str, Any] | None, alive: bool
+    ) -> None:
+        for record in (changes, sign or {}):
+            if "at" in record:
+                record["at"] = self.ago(record["at"])
+        study, trial = self.claimed(**changes)
+        if sign is not None:
+            study._storage.set_trial_user_attr(trial._trial_id, SIGN, sign)
+
+        assert is_alive(study.trials[0]) is alive
+
+        fail_dead(study)
+        assert (study.trials[0].state is TrialState.RUNNING) is alive
+        proposed = study.sampler.frontier(study)  # type: ignore[attr-defined]
+        assert (proposed[0].candidate.architecture.depth == 3) is not alive, "proposed again"
+
+    @pytest.mark.parametrize(
+        ("changes", "alive"),
+        [
+            ({}, True),
+            ({"pid": 2**22 + 1}, False),
+            ({"started": 1.0}, False),
+            ({"boot": "before"}, False),
+            ({"boot": "before", "space": "pid:[1]"}, True),
+            ({"space": "pid:[1]", "pid": 2**22 + 1}, True),
+        ],
+        ids=[
+            "this one",
+            "no such process",
+            "its number was used again",
+            "the machine was started again",
+            "another container, which may live on another machine",
+            "another container",
+        ],
+    )
+    def test_on_this_machine(
+        self, changes: dict[str, Any], alive: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = {**_alive._process(1), **_alive.owner(None), "space": _alive.FIRST_SPACE}
+        monkeypatch.setattr(_alive, "_process", lambda pid: here)
+
+        assert _alive.is_alive({**here, **changes}, None) is alive
+
+    def test_a_trial_that_said_nothing_is_ended_after_a_while(self) -> None:
+        study, _ = self.claimed()
+        study._storage.create_new_trial(study._study_id)
+        silent = optuna.trial.create_trial(state=TrialState.RUNNING)
+        silent.datetime_start = datetime.now() - timedelta(minutes=2)
+        study._storage.create_new_trial(study._study_id, template_trial=silent)
+
+        fail_dead(study)
+
+        assert [trial.state.name for trial in study.trials] == ["RUNNING", "RUNNING", "FAIL"]
+
+    def test_they_are_written_while_a_search_trains(self, folder: Path) -> None:
+        setup = prepare(bars(), storage=InMemoryStorage(), name=NAME, options=options(folder))
+        run(setup)
+
+        signs = [trial.user_attrs["sign_of_life"] for trial in setup.studies.macro.trials]
+        assert {sign["patience"] for sign in signs} == {900.0}
+
+    def test_a_database_has_heartbeats_instead(self, folder: Path) -> None:
+        studies = searched(folder, macro=MACRO_OF_ONE, micro={"epochs": 1})
+
+        assert studies.macro.trials[0].user_attrs["sign_of_life"]["patience"] is None
+        with sqlite3.connect(folder / "egnas.db") as database:
+            (beats,) = database.execute("select count(*) from trial_heartbeats").fetchone()
+        database.close()
+        assert beats == len([*studies.macro.trials, *studies.micro.trials])
+
+
+def test_a_claim_says_whose_it_is_where_no_owner_was_written() -> None:
+    study = create_linked_studies(
+        storage=InMemoryStorage(), name="s", macro=macro(), micro=micro()
+    ).macro
+    study.ask()
+    trial = study.trials[0]
+
+    assert OWNER not in trial.system_attrs
+    assert is_alive(trial)
+    write_claim(study, trial, None)
+    assert is_alive(study.trials[0])
+
+
+def test_losses_count_only_where_the_worker_got_no_further() -> None:
+    space = macro()
+    candidate = space.begin().proposal.candidate
+
+    def outcome(*starts: int) -> object:
+        return History.of(
+            Observation(number=number, candidate=candidate, event=Lost(start=start))
+            for number, start in enumerate(starts)
+        ).outcome(candidate)
+
+    assert outcome(0, 4, 9, 9, 12) is None, "each time it got ahead"
+    assert "lost 4 times" in str(outcome(0, 9, 9, 9))
