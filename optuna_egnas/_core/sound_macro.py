@@ -10,16 +10,17 @@ wider one that it is compared with, whose score a longer training would beat by 
 Depth phase. Start at `min_depth`, at the widest network that fits; double the depth while each
 doubling passes. From the first refusal on, halve the step and try between: from the deepest that
 passed, upwards. No step is less than a quarter of the depth that it starts from: the gain of less
-drowns in the noise. A depth passes with a gain that an equal network would show with the chance
-`level` only (`least_gain`); where `n_valid` is not known, with `depth_gain`. The phase also ends
-at the deepest that fits, up to `max_depth`, and where the incumbent reaches
-`target_accuracy - target_tolerance` or learns its training data by heart. While not one network
-was trained to its end, the depth doubles on, and `depth_patience` such fails are forgiven.
+drowns in the noise. The phase also ends at the deepest that fits, up to `max_depth`, and where the
+incumbent reaches `target_accuracy - target_tolerance` or learns its training data by heart. While
+not one network was trained to its end, the depth doubles on; `depth_patience` fails are forgiven.
 
-Width phase, at the depth found. Take a quarter of the width off, again while that passes. From
-the first refusal on, halve the step. No step is less than an eighth of the width that it starts
-from, less than `width_step`, or leads below `min_width`. A narrower network passes if it scores
-at least as well: in doubt the wider one stays.
+Width phase, at the depth found. Take a quarter of the width off, as much again while that passes.
+From the first refusal on, halve the step. No step is less than a quarter of the width that it
+starts from, less than `width_step`, or leads below `min_width`.
+
+Bars. A network passes with a gain that an equal one would show with the chance `level` only
+(`least_gain`); where `n_valid` is not known, with `depth_gain`. In doubt the shallower one stays,
+and the wider one: to find a small network, set `max_params` or `max_macs`.
 
 Not used: `epochs_per_layer`, `epochs_per_width_step`, `depth_slack`, `width_patience`.
 """
@@ -40,7 +41,7 @@ from .proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, St
 if TYPE_CHECKING:
     from .macro import MacroSpace
 
-DEPTH_SHARE, WIDTH_SHARE = 4, 8
+SHARE = 4
 """The least step is this fraction of where it starts from."""
 
 
@@ -131,7 +132,7 @@ def _try_depth(
 ) -> _Deepening | None:
     """The next depth, or None where the ladder ends."""
     ladder = ladder.below(_deepest(space))
-    if ladder.step * DEPTH_SHARE < max(ladder.at, 1):
+    if ladder.step * SHARE < max(ladder.at, 1):
         return None
     architecture = widest_chain(space, ladder.next)
     assert architecture is not None, "the deepest that fits bounds the ladder"
@@ -148,7 +149,7 @@ def _try_width(
 ) -> Position | Done:
     """The next width, or the end."""
     ladder = ladder.below(widest - space.min_width)
-    least = max(space.width_step, (widest - ladder.at) / WIDTH_SHARE)
+    least = max(space.width_step, (widest - ladder.at) / SHARE)
     if ladder.step < least:
         best = incumbent.candidate
         assert best.epochs is not None
@@ -156,7 +157,7 @@ def _try_width(
         return Done(found=found)
     depth = incumbent.candidate.architecture.depth
     architecture = Architecture.chain(depth=depth, width=widest - ladder.next)
-    bar = Bar(incumbent=incumbent)
+    bar = Bar(incumbent=incumbent, gain=_gain(space, incumbent))
     proposal = _ask(space, "width", architecture, bar, Verdict.REFUSED)
     return _Narrowing(
         space=space, proposal=proposal, ladder=ladder, incumbent=incumbent, widest=widest
@@ -164,7 +165,7 @@ def _try_width(
 
 
 def _gain(space: MacroSpace, incumbent: Incumbent | None) -> float:
-    """What a deeper network must gain; 0 while the incumbent's score is not known."""
+    """What a network must gain; 0 while the incumbent's score is not known."""
     if incumbent is None or incumbent.score is None:
         return 0.0
     if space.n_valid is None:
