@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ._linked import LinkedStudies
+    from ._pruned_replay import PrunedReplay
     from ._rerun import Rerun
     from ._result import Result
     from ._searches import Summary
@@ -130,11 +131,12 @@ def print_summaries(found: list[Summary], storage: str) -> None:
     out.print(table)
 
 
-def print_replay(shown: Replay | Simulation) -> None:
-    """Whether a replay agreed, where it did not, and what its workers gained."""
+def print_replay(shown: Replay | Simulation | PrunedReplay) -> None:
+    """Whether a replay agreed, where it did not, and what its workers or its pruner gained."""
+    from ._pruned_replay import PrunedReplay
     from ._simulate import Simulation
 
-    replayed = shown.replay if isinstance(shown, Simulation) else shown
+    replayed = shown.replay if isinstance(shown, (Simulation, PrunedReplay)) else shown
     verdict = "the walk and the result are the recorded ones" if replayed.match else "differs"
     out.print(f"{replayed.candidates} candidates, {replayed.epochs} epochs: {verdict}.")
     if replayed.final is not None:
@@ -151,6 +153,12 @@ def print_replay(shown: Replay | Simulation) -> None:
             f"{shown.workers} simulated workers need {_clock(shown.makespan)} for what took one "
             f"{_clock(shown.sequential)}: {shown.speedup:.2f} times as fast, "
             f"{shown.wasted} trials in vain."
+        )
+    if isinstance(shown, PrunedReplay):
+        out.print(
+            f"The pruner {shown.pruner!r} saves {shown.epochs_saved} of the {shown.epochs} epochs "
+            f"of depth and width candidates, and stops {shown.accepted_stopped} of the "
+            f"{len(shown.accepted)} that were accepted."
         )
 
 

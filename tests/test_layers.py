@@ -70,6 +70,7 @@ TOP = {
     "_show",
     "_rerun",
     "_simulate",
+    "_pruned_replay",
     "_workers",
     "_arguments",
     "_forecast",

@@ -17,21 +17,33 @@ def replay(
         str | None, typer.Option(help="Keep the replayed studies there; default: in memory.")
     ] = None,
     workers: Simulated = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(
+            help="What would this pruner save? none, budget, median, percentile, sha, hyperband "
+            "or patient."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check that the samplers walk as a recorded search did."""
     from .. import _show
+    from .._pruned_replay import PrunedReplay, pruned_replay
     from .._simulate import Simulation, simulate
     from .._trace import read_trace
     from ..replay import Replay
     from ..replay import replay as run_replay
 
     quiet_optuna()
-    shown: Replay | Simulation
+    shown: Replay | Simulation | PrunedReplay
+    if pruner is not None and workers is not None:
+        raise typer.BadParameter("--pruner and --workers must not be given together")
     recorded, name = read_trace(trace), f"replay-{trace.stem}"
     with _show.storage_trouble(storage):
-        if workers is None:
-            shown = run_replay(recorded, storage=storage, name=name)
-        else:
+        if pruner is not None:
+            shown = pruned_replay(recorded, pruner=pruner, storage=storage, name=name)
+        elif workers is not None:
             shown = simulate(recorded, workers=workers, storage=storage, name=name)
+        else:
+            shown = run_replay(recorded, storage=storage, name=name)
     print_json(shown.to_json()) if as_json else _show.print_replay(shown)

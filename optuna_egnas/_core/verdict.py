@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Below = Literal["accept", "neutral"]
 
-FEWEST = 4
-"""Finished curves without which there is no forecast."""
+FEWEST = 5
+"""Finished curves of the same phase without which there is no forecast: what begins a phase is
+mostly accepted, and the phases' curves differ."""
 MOST = 32
 """The latest so many finished curves are compared with."""
 WINDOW = 0.2
@@ -47,12 +48,14 @@ class Curve:
 
     `progress` is increasing, 1 at the end of the own budget; `values` are of the same length.
     `size` holds the logarithms of what describes the network (depth, parameters), in one order
-    for all; `score` is the final one, once there is one.
+    for all; `phase` is that of its walk, if it has one; `score` is the final one, once there is
+    one.
     """
 
     progress: tuple[float, ...]
     values: tuple[float, ...]
     size: tuple[float, ...] = ()
+    phase: str = ""
     score: float | None = None
 
     @property
@@ -129,7 +132,8 @@ def predict(
 ) -> Forecast | None:
     """The score at the end of the own budget; None where too little is known."""
     whole = [each for each in finished if each.is_whole][-MOST:]
-    if len(whole) < FEWEST or not curve.values:
+    alike = sum(each.phase == curve.phase for each in whole)
+    if alike < FEWEST or not curve.values:
         return None
     unit = measured_unit(whole) if error is None else error
     if not unit > 0:

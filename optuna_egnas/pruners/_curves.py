@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from .._claims import BUDGET
+from .._claims import BUDGET, claimed_phase
 from .._core.budget import Budget, Size
 from .._core.proposal import Bar, Done, Proposal
 from .._core.verdict import MOST, Bars, Curve
@@ -49,6 +49,7 @@ class Reading:
             progress=tuple(progress for progress, _ in reported),
             values=tuple(value for _, value in reported),
             size=self._size(trial),
+            phase=claimed_phase(trial) or "",
             score=self.sign * trial.value if done and trial.value is not None else None,
         )
 

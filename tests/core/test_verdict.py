@@ -23,7 +23,12 @@ ERROR = 0.002
 
 
 def curve(
-    score: float, *, epochs: int = 20, until: int | None = None, size: tuple[float, ...] = ()
+    score: float,
+    *,
+    epochs: int = 20,
+    until: int | None = None,
+    size: tuple[float, ...] = (),
+    phase: str = "",
 ) -> Curve:
     """A saturating curve that ends at `score`, with a ripple of its own while it rises."""
     progress = [epoch / epochs for epoch in range(1, epochs + 1)]
@@ -36,6 +41,7 @@ def curve(
         progress=tuple(progress[:until]),
         values=tuple(values[:until]),
         size=size,
+        phase=phase,
         score=score if whole else None,
     )
 
@@ -119,8 +125,16 @@ def test_a_risk_of_nought_stops_nobody() -> None:
         (curve(0.5, until=19), [replace(each, score=math.nan) for each in FINISHED]),
         (curve(0.5, until=19), [curve(0.9, until=15) for _ in range(9)]),
         (Curve(progress=(), values=()), FINISHED),
+        (curve(0.5, until=19, phase="width"), FINISHED),
     ],
-    ids=["too few", "without a score", "scores that are not finite", "not whole", "no report"],
+    ids=[
+        "too few",
+        "without a score",
+        "scores that are not finite",
+        "not whole",
+        "no report",
+        "new phase",
+    ],
 )
 def test_where_too_little_is_known_it_goes_on(candidate: Curve, finished: list[Curve]) -> None:
     assert verdict(candidate, finished, BARS, risk=0.5, error=ERROR) == Keep()
