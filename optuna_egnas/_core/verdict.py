@@ -7,8 +7,8 @@ coefficients are drawn to nought, and so with few curves the mean gain is what c
 
 The noise has a fixed profile over the progress and one scale. The profile (`noise`) is rounded
 from the depth and width candidates of five recorded searches, where it holds in units of the
-standard error of an accuracy, sqrt(p (1 - p) / n); the scale is that error where the number of
-validation images is known, else it is measured on the finished curves. Larger scores are better
+standard error of an accuracy, sqrt(p (1 - p) / n). The scale is measured on the finished curves,
+and at least that error where the number of validation images is known. Larger scores are better
 here; scores and bars are in the objective's unit.
 """
 
@@ -135,7 +135,7 @@ def predict(
     alike = sum(each.phase == curve.phase for each in whole)
     if alike < FEWEST or not curve.values:
         return None
-    unit = measured_unit(whole) if error is None else error
+    unit = max(measured_unit(whole), error or 0.0)
     if not unit > 0:
         return None
     return _regress(curve, whole, unit)

@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import optuna
 from optuna.pruners import (
@@ -28,12 +29,31 @@ from optuna_egnas._core.verdict import Bars, Curve, predict
 from optuna_egnas._pruned_replay import OPTUNAS, compared, patient, stops_of
 from optuna_egnas._trace import Recorded, Trace, read_trace
 from optuna_egnas.pruners import BudgetPruner
+from optuna_egnas.pruners._budget import RISK
 from optuna_egnas.pruners._curves import standard_error
 
-RISKS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+RISKS = (
+    0.002,
+    0.005,
+    0.01,
+    0.015,
+    0.02,
+    0.025,
+    0.03,
+    0.04,
+    0.05,
+    0.07,
+    0.1,
+    0.15,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+)
 LIMIT = 3 / 130
 """The share of accepted candidates that may be stopped."""
 BINS = 20
+Row = tuple[Recorded, bool, list[float], list[float]]
 
 
 @dataclass(frozen=True)
@@ -139,10 +159,11 @@ def leave_one_out(ours: dict[float, list[Saving]], count: int) -> Saving:
     return Saving.sum(chosen)
 
 
-def margins(trace: Trace) -> Iterator[tuple[Recorded, bool, list[float]]]:
-    """Each candidate with a bar: is it accepted, and its margin over the bar after each epoch.
+def margins(trace: Trace) -> Iterator[Row]:
+    """Each candidate that is forecast: whether it is accepted, its margins and its errors.
 
-    The margin is that of the forecast, in its standard deviations, given all earlier candidates.
+    After each epoch but the last: how far the forecast is above the bar, and how far the score
+    came out above the forecast, in standard deviations; given all earlier candidates.
     """
     accepted = stops_of(trace, optuna.pruners.NopPruner())[1]
     finished: list[Curve] = []
@@ -157,31 +178,46 @@ def margins(trace: Trace) -> Iterator[tuple[Recorded, bool, list[float]]]:
             gain = trace.macro.depth_gain if recorded.phase == "depth" else 0.0
             bars = Bars(accept=incumbent + gain)
             error = standard_error(bars.accept, trace.n_valid)
-            row = []
+            above, errors = [], []
             for epoch in range(1, len(values)):
                 so_far = Curve(progress=progress[:epoch], values=values[:epoch], phase=phase)
                 seen = predict(so_far, finished, error=error)
+                if seen is None:
+                    break
                 passed = max(values[:epoch]) >= bars.accept
-                known = seen is not None and not passed
-                row.append((seen.mean - bars.accept) / seen.deviation if seen and known else 99.0)
-            yield recorded, index in accepted, row
+                above.append(99.0 if passed else (seen.mean - bars.accept) / seen.deviation)
+                errors.append((score - seen.mean) / seen.deviation)
+            yield recorded, index in accepted, above, errors
         finished.append(whole)
         incumbent = score if index in accepted else incumbent
 
 
-def hindsight(rows: list[tuple[Recorded, bool, list[float]]]) -> int:
+def calibration(rows: list[Row]) -> str:
+    """How forecasts after 60 % of the budget came out, in their own standard deviations."""
+    errors = [
+        error
+        for recorded, _, _, row in rows
+        for epoch, error in enumerate(row, start=1)
+        if epoch > 0.6 * recorded.epochs
+    ]
+    spread = (sum(error**2 for error in errors) / len(errors)) ** 0.5
+    above = sum(error > NormalDist().inv_cdf(1 - RISK) for error in errors) / len(errors)
+    return f"{spread:.2f} | {100 * above:.1f} % | {len(errors)}"
+
+
+def hindsight(rows: list[Row]) -> int:
     """Epochs saved if the margin below which no accepted candidate ever falls were known.
 
     One such margin for each twentieth of the budget.
     """
     lowest = [99.0] * BINS
-    for recorded, accepted, row in rows:
+    for recorded, accepted, row, _ in rows:
         for epoch, margin in enumerate(row, start=1):
             if accepted:
                 place = int(BINS * epoch / recorded.epochs)
                 lowest[place] = min(lowest[place], margin)
     saved = 0
-    for recorded, accepted, row in rows:
+    for recorded, accepted, row, _ in rows:
         for epoch, margin in enumerate(row, start=1):
             bar = lowest[int(BINS * epoch / recorded.epochs)]
             if not accepted and margin < bar < 99.0:
@@ -210,10 +246,14 @@ def main() -> None:
     found = {name: list(margins(trace)) for name, trace in traces.items()}
     epochs = sum(parts.epochs for parts in ours[RISKS[0]])
     refused = sum(
-        r.epochs - 1 for rows in found.values() for r, accepted, _ in rows if not accepted
+        r.epochs - 1 for rows in found.values() for r, accepted, _, _ in rows if not accepted
     )
     pooled = hindsight([row for rows in found.values() for row in rows])
     apart = sum(hindsight(rows) for rows in found.values())
+    print("\n| search | spread of errors | above the risk's quantile | forecasts |")
+    print("|---|---:|---:|---:|")
+    for name, rows in found.items():
+        print(f"| {name} | {calibration(rows)} |")
     print("\nBounds, with no accepted candidate stopped:\n")
     print(f"- all that is not accepted stopped after one epoch: {100 * refused / epochs:.1f} %")
     print(f"- margins known in hindsight, one table for each search: {100 * apart / epochs:.1f} %")
