@@ -17,7 +17,7 @@ from .._claims import (
     key_of,
     write_stop,
 )
-from .._core.budget import POLICIES, Budget, Policy, budget_for
+from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
 from .._core.frontier import wanted
 from .._core.verdict import Bars, Stop, verdict
 from ..errors import InvalidSpace
@@ -32,7 +32,7 @@ from ._curves import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from optuna.study import Study
     from optuna.trial import FrozenTrial
@@ -76,6 +76,8 @@ class BudgetPruner(BasePruner):
         policy: `constant`, the same for all; `cost`, by depth, parameters and multiply-accumulates
             (needs `size`); `paper`, one epoch more for every trial of the study.
         size: from a trial's parameters to a mapping of its `depth`, `params` and `macs`.
+        reference: such a mapping of the network that gets `budget` by policy `cost`; default: the
+            first one of the published search (depth 10, width 64, colour images of 32 x 32).
         risk: at least 0, below 1. At 0, no candidate is stopped as hopeless.
         top: how good a candidate must get, where no walk says it: among the `top` best.
 
@@ -89,6 +91,7 @@ class BudgetPruner(BasePruner):
         *,
         policy: Policy = "constant",
         size: SizeOf | None = None,
+        reference: Mapping[str, int] | None = None,
         risk: float = RISK,
         top: int = 1,
     ) -> None:
@@ -103,6 +106,7 @@ class BudgetPruner(BasePruner):
             raise InvalidSpace(f"`top` must be at least 1, but got top={top}.")
         self.budget = budget
         self._policy, self._size, self._risk, self._top = policy, size, risk, top
+        self._reference = Size(**reference) if reference else REFERENCE
         self._known: tuple[object, frozenset[Candidate], frozenset[Candidate]] | None = None
 
     def budget_of(self, trial: FrozenTrial) -> Budget | None:
@@ -110,7 +114,13 @@ class BudgetPruner(BasePruner):
         if self.budget is None:
             return None
         size = size_of(self._size, trial)
-        return budget_for(self._policy, self.budget, size=size, attempt=trial.number)
+        return budget_for(
+            self._policy,
+            self.budget,
+            size=size,
+            attempt=trial.number,
+            reference=self._reference,
+        )
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Whether to stop the trial now; if so, the reason is in its attributes."""

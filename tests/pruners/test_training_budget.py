@@ -67,6 +67,13 @@ def test_by_cost_deeper_networks_train_longer_and_equal_ones_alike() -> None:
     assert epochs[3] == epochs[1]
 
 
+def test_the_reference_gets_the_budget_as_it_is() -> None:
+    own = cost({"layers": 4})
+    study = study_of(BudgetPruner(BASE, policy="cost", size=cost, reference=own))
+    assert training_budget(ask(study, 4)) == BASE
+    assert training_budget(ask(study, 8)).epochs > BASE.epochs
+
+
 def test_by_the_published_counter_every_trial_trains_longer() -> None:
     study = study_of(BudgetPruner(BASE, policy="paper"))
     assert [training_budget(ask(study, 5)).epochs for _ in range(3)] == [6, 7, 8]
