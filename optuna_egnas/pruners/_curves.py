@@ -107,12 +107,14 @@ def walks_bars(reader: Reader, candidate: Candidate, trials: Sequence[FrozenTria
     if walk.next.candidate != candidate:
         step = step_of(reader.space, history, candidate)
         proposal = step.proposal if step else None
-    decided = [step for step in walk.steps if step.passed and step.score is not None]
-    if proposal is None or proposal.bar is None or not decided:
+    if proposal is None or proposal.bar is None or proposal.bar.incumbent is None:
         return None
-    score = decided[-1].score
-    assert score is not None
-    return _bars(proposal.bar, score)
+    score = proposal.bar.incumbent.score
+    # A look-ahead's incumbent may still be in training: then the one that is decided.
+    decided = [step.score for step in walk.steps if step.passed and step.score is not None]
+    if score is None and decided:
+        score = decided[-1]
+    return None if score is None else _bars(proposal.bar, score)
 
 
 def best_bars(sign: float, trials: Iterable[FrozenTrial], top: int) -> Bars | None:

@@ -262,3 +262,17 @@ def test_the_sampler_in_a_study_that_minimises() -> None:
         stops.append(train(trial, score, sign=-1))
     assert stops[:5] == [None] * 5
     assert stops[5] is not None
+
+
+def test_a_look_ahead_is_held_against_the_decided_incumbent() -> None:
+    study = walk_study()
+    for score in (0.90, 0.91, 0.92, 0.93, 0.94):
+        step(study, score)
+    trials = [study.ask() for _ in range(2)]
+    for trial in trials:
+        suggest(trial, SPACE, Names())
+
+    assert train(trials[1], 0.91) is not None
+
+    assert trials[0].number < trials[1].number
+    assert "against 0.9395: the chance" in study.trials[-1].user_attrs["stopped"]
