@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from ._claims import study_attributes
 from ._core.encoding import Names
+from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
+from ._core.sound_macro import epochs_of
 from ._core.walk import least_left
 from ._link import read_link
 from ._linked import trials_of
@@ -44,4 +46,7 @@ def _micro_epochs_ahead(studies: LinkedStudies) -> int:
     if best is None:
         return 0
     ahead = replace(link.space, depth=best.depth, width=best.width)
+    macro = studies.link.space
+    if macro.policy == "sound" and isinstance(macro, MacroSpace):
+        ahead = replace(ahead, epochs=epochs_of(macro, best.depth))
     return least_left(ahead, Reader.of(studies.micro, ahead, Names()).history(studies.micro))
