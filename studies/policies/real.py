@@ -1,0 +1,154 @@
+"""Whole searches by each policy on real data, then the same final training for what they found.
+
+The final training takes the training and the validation images of the search, the published
+recipe and the same epochs for both policies; the test set is read once, at its end.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from optuna_egnas import Architecture, LinkedStudies, search
+from optuna_egnas._linked import trials_of
+from optuna_egnas._stored import stored_images
+from optuna_egnas.evaluation._augmentation import channel_statistics
+from optuna_egnas.evaluation._conditions import conditions
+from optuna_egnas.evaluation._data import LabelledImages, load_test
+from optuna_egnas.evaluation._network import build
+from optuna_egnas.evaluation._training import Recipe, count_correct, train
+from optuna_egnas.options import SearchOptions
+
+SHORT = {"learning_rate": 0.1, "crop_padding": 0, "cutout": 0}
+"""A recipe for few epochs: a higher rate, and no augmentation."""
+ARMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "paper": ("paper", {}),
+    "sound": ("sound", {}),
+    "sound, short recipe": ("sound", SHORT),
+}
+"""Policy and changes of the published recipe, for the search alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One data set in one size of space; `final_epochs` are those of both final trainings."""
+
+    data: str
+    seeds: int
+    final_epochs: int
+    subset: int | None = None
+    macro: Mapping[str, Any] = field(default_factory=dict)
+
+
+TASKS = (
+    Task(data="digits", seeds=5, final_epochs=30),
+    Task(data="fashion-mnist", seeds=3, final_epochs=25, subset=1000, macro={"max_depth": 12}),
+)
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    """What is there already."""
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(table: Path, storage: str, data: str | None = None) -> None:
+    """Every task, seed and arm that the table does not hold yet; of one data set, if it is given.
+
+    Processes for different data sets may run at once, each with a storage of its own.
+    """
+    done = {(row["data"], row["seed"], row["arm"]) for row in rows_of(table)}
+    for task in (task for task in TASKS if data in (None, task.data)):
+        for seed in range(task.seeds):
+            for arm in ARMS:
+                if (task.data, str(seed), arm) not in done:
+                    append(table, one(task, seed, arm, storage))
+
+
+def append(table: Path, row: dict[str, Any]) -> None:
+    """Write one row at once: a run that is cut off goes on after it."""
+    is_new = not table.exists()
+    with table.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*row], lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def one(task: Task, seed: int, arm: str, storage: str) -> dict[str, Any]:
+    """One search, and the final training of its network."""
+    policy, recipe = ARMS[arm]
+    options = SearchOptions(
+        profile="quick",
+        seed=seed,
+        subset=task.subset,
+        macro={**task.macro, "policy": policy},
+        recipe=recipe,
+        deterministic=True,
+    )
+    name = f"{task.data}, {arm}, seed {seed}"
+    start = time.perf_counter()
+    studies = search(task.data, storage=storage, name=name, options=options)
+    result, link = studies.result(), studies.link
+    assert result.architecture is not None
+    trained = [trial.user_attrs.get("epochs_trained", 0) for trial in trials_of(studies)]
+    n_train = link.dataset["n_train"]
+    test_correct, n_test = final(studies, result.architecture, task, seed)
+    print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+    return {
+        "data": task.data,
+        "seed": seed,
+        "arm": arm,
+        "n_train": n_train,
+        "n_valid": link.space.n_valid,
+        "depth": result.architecture.depth,
+        "width": result.architecture.width,
+        "conv": result.architecture.ops.count("conv"),
+        "large_kernels": sum(size > 3 for size in result.architecture.kernels),
+        "params": result.params,
+        "macs": result.macs,
+        "trainings": sum(epochs > 0 for epochs in trained),
+        "epochs": sum(trained),
+        "passes": sum(trained) * n_train,
+        "seconds": result.seconds,
+        "valid_accuracy": result.valid_accuracy,
+        "final_epochs": task.final_epochs,
+        "test_correct": test_correct,
+        "n_test": n_test,
+    }
+
+
+def final(
+    studies: LinkedStudies, architecture: Architecture, task: Task, seed: int
+) -> tuple[int, int]:
+    """Right answers on the test images after the final training, and how many there are."""
+    space = studies.link.space
+    recipe = Recipe.for_images(space.input_shape, flip=studies.link.dataset["recipe flip"])
+    parts = stored_images(studies)
+    images = LabelledImages(
+        images=torch.cat([part.images for part in parts]),
+        labels=torch.cat([part.labels for part in parts]),
+    )
+    network = build(
+        architecture,
+        input_shape=space.input_shape,
+        classes=space.classes,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    some = images.take(torch.arange(space.classes))  # of the training: nothing is selected by it
+    with conditions(threads=1, deterministic=True):
+        for _ in train(
+            network, images, some, epochs=task.final_epochs, recipe=recipe, seed=seed, device="cpu"
+        ):
+            pass
+        test = load_test(task.data)
+        statistics = channel_statistics(images.images)
+        return count_correct(network, test.images, test.labels, statistics), len(test.labels)

@@ -1,0 +1,132 @@
+"""The tables of this study as REPORT.md."""
+
+from __future__ import annotations
+
+import math
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from real import ARMS, rows_of
+from scipy.stats import t
+
+Row = dict[str, str]
+BASE = "paper"
+
+
+def report(folder: Path) -> str:
+    """The whole report, from the tables in the folder."""
+    real = rows_of(folder / "real.csv")
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("optuna-egnas", "optuna", "torch", "numpy")
+    )
+    parts = [
+        (folder / "words.md").read_text(encoding="utf-8").strip(),
+        "## Whole searches",
+        table(
+            "data seed arm depth width conv large_kernels params trainings epochs passes "
+            "seconds valid % test %",
+            [searched(row) for row in sorted(real, key=place)],
+        ),
+        "## The differences, paired by seed",
+        table(
+            "data, arm, pairs, passes: times fewer, seconds: times fewer, parameters: times, "
+            "test accuracy: points more",
+            [line for data in (*datasets(real), None) for line in compared(real, data)],
+        ),
+        "## The recorded depth ladders",
+        table(
+            "search, policy, reading, trainings, epochs, depth, score %, mean of three %, "
+            "best %, fully trained %, best of them %",
+            [list(row.values()) for row in rows_of(folder / "recorded.csv")],
+        ),
+        "## Short scores and the judge",
+        table(
+            "epochs, networks, rank correlation",
+            [list(row.values()) for row in rows_of(folder / "agreement.csv")],
+        ),
+        f"Machine: {platform.machine()}, 2 cores, AVX-512, with other work beside it; one thread "
+        f"per training, deterministic. {packages}, Python {platform.python_version()}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(heads: str, rows: Sequence[Sequence[str]]) -> str:
+    """A table; heads are divided by commas, or by spaces where there are none."""
+    names = heads.split(", ") if ", " in heads else heads.replace(" %", "_%").split()
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("_%", " %")
+
+
+def place(row: Row) -> tuple[str, int, int]:
+    """By data set and seed, the arms side by side."""
+    return row["data"], int(row["seed"]), [*ARMS].index(row["arm"])
+
+
+def searched(row: Row) -> list[str]:
+    """A line of the first table."""
+    plain = ["data", "seed", "arm", "depth", "width", "conv", "large_kernels"]
+    return [
+        *(row[name] for name in plain),
+        f"{int(row['params']):,}",
+        row["trainings"],
+        row["epochs"],
+        f"{int(row['passes']):,}",
+        f"{float(row['seconds']):.0f}",
+        f"{100 * float(row['valid_accuracy']):.2f}",
+        f"{100 * accuracy(row):.2f}",
+    ]
+
+
+def datasets(rows: Sequence[Row]) -> list[str]:
+    return sorted({row["data"] for row in rows})
+
+
+def accuracy(row: Row) -> float:
+    """Of the test images, as a fraction."""
+    return int(row["test_correct"]) / int(row["n_test"])
+
+
+def compared(rows: Sequence[Row], data: str | None) -> list[list[str]]:
+    """Each arm against the published one, on one data set or on all."""
+    lines = []
+    for arm in (arm for arm in ARMS if arm != BASE):
+        pairs = paired([row for row in rows if data in (None, row["data"])], arm)
+        if len(pairs) < 2:
+            continue
+        times = [
+            factors(pairs, name, fewer=fewer)
+            for name, fewer in (("passes", True), ("seconds", True), ("params", False))
+        ]
+        points = [100 * (accuracy(ours) - accuracy(theirs)) for ours, theirs in pairs]
+        lines.append(
+            [data or "all", arm, str(len(pairs)), *times, interval(points, "{:+.2f}".format)]
+        )
+    return lines
+
+
+def paired(rows: Sequence[Row], arm: str) -> list[tuple[Row, Row]]:
+    """The rows of an arm, each with the published one of its data set and seed."""
+    known = {(row["data"], row["seed"], row["arm"]): row for row in rows}
+    return [
+        (row, known[row["data"], row["seed"], BASE])
+        for row in rows
+        if row["arm"] == arm and (row["data"], row["seed"], BASE) in known
+    ]
+
+
+def factors(pairs: Sequence[tuple[Row, Row]], name: str, *, fewer: bool) -> str:
+    """The geometric mean of a ratio, with its interval."""
+    logs = [math.log(float(ours[name]) / float(theirs[name])) for ours, theirs in pairs]
+    return interval(
+        [-each if fewer else each for each in logs], lambda log: f"{math.exp(log):.2f}"
+    )
+
+
+def interval(values: Sequence[float], words: Callable[[float], str]) -> str:
+    """The mean and its 95 % interval by Student's t."""
+    mean = statistics.mean(values)
+    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{words(mean)} ({words(mean - half)} to {words(mean + half)})"
