@@ -17,14 +17,16 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.samplers import RandomSampler
 from optuna.storages import fail_stale_trials
-from optuna.trial import TrialState
+from optuna.study import load_study
+from optuna.trial import Trial, TrialState
 
 from . import _alive
 from ._core.architecture import Architecture
@@ -34,7 +36,7 @@ from ._core.proposal import Proposal
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import FrozenTrial
 
 OWNER, CLAIM = "egnas:owner", "egnas:claim"
 SIGN = "sign_of_life"
@@ -94,6 +96,15 @@ def is_optimizing(study: Study) -> bool:
     # A study that hides trials wraps the one that is being optimised.
     whole = getattr(study, "_study", study)
     return bool(getattr(whole._thread_local, "in_optimize_loop", False))
+
+
+def reopened(study: Study, trials: Iterable[FrozenTrial]) -> Iterator[Trial]:
+    """Stored trials as the kind of object that optuna-dashboard takes a note for."""
+    # A new `Trial` asks its study's sampler at once: ours would claim something.
+    plain = load_study(
+        study_name=study.study_name, storage=study._storage, sampler=RandomSampler()
+    )
+    return (Trial(plain, trial._trial_id) for trial in trials)
 
 
 def fail_trial(study: Study, trial: FrozenTrial) -> None:

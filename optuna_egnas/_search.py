@@ -15,12 +15,13 @@ from optuna.storages import InMemoryStorage
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._claims import fail_dead, fail_own, storage_of, was_ended_by_others
 from ._core.walk import Done
+from ._dashboard import Board
 from ._limits import limit_reached, write_limits
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
 from ._outage import Outage, quiet_heartbeats
 from ._stop import interruptible, stopping_in_order
-from ._storage import DEFAULT_URL, open_storage
+from ._storage import DEFAULT_URL, full_url, open_storage
 from ._stored import decided_recipe, identity, stored_recipe
 from .errors import SearchError
 from .evaluation._account import Progress
@@ -48,13 +49,14 @@ class Setup:
     """A search that is ready to run.
 
     `resumed` counts the trials that it found when it was opened; `moved_from` is where its
-    checkpoints were kept until now, if that was elsewhere.
+    checkpoints were kept until now, if that was elsewhere; `storage` is where it is, in words.
     """
 
     studies: LinkedStudies
     objective: Objective
     resumed: int
     moved_from: str | None = None
+    storage: str = ""
 
 
 def search(
@@ -148,6 +150,7 @@ def prepare(
         device=where,
         options=options,
         watch=watch,
+        storage=full_url(storage),
     )
 
 
@@ -159,6 +162,7 @@ def assemble(
     device: torch.device,
     options: SearchOptions,
     watch: Callable[[Progress], None] | None,
+    storage: str,
 ) -> Setup:
     """Make an opened search ready to run on these training and validation images."""
     for role in ROLES:
@@ -183,6 +187,7 @@ def assemble(
         objective=objective,
         resumed=len(trials_of(studies)),
         moved_from=moved_from,
+        storage=storage,
     )
 
 
@@ -196,14 +201,16 @@ def run(setup: Setup) -> None:
     link = setup.studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
+    board = Board(studies=setup.studies, storage=setup.storage)
     with (
         quiet_heartbeats(),
         stopping_in_order(),
         conditions(threads=threads, deterministic=deterministic),
     ):
-        ended = all(_run_walk(setup.studies, role, setup.objective) for role in ROLES)
+        ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
     if ended:
         finish(setup)
+    board.update(last=True)
 
 
 def bound(setup: Setup, options: SearchOptions) -> None:
@@ -241,7 +248,7 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> bool:
+def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     outage = Outage()
     while True:
@@ -254,6 +261,7 @@ def _run_walk(studies: LinkedStudies, role: Role, objective: Objective) -> bool:
                 return isinstance(studies.frontier(role), Done)
             if _take_step(studies, role, objective) is None:
                 return True
+            board.update()
         except Exception as error:
             if not outage.survives(error):
                 raise

@@ -95,6 +95,16 @@ def shown(url: sa.URL | str) -> str:
     return hidden.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
+def full_url(storage: str | BaseStorage | None) -> str:
+    """A storage as it may be printed for any directory: a SQLite file by its absolute path."""
+    if not isinstance(storage, str):
+        return "the storage of your program"
+    url = parse_url(storage)
+    if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
+        url = url.set(database=str(Path(str(url.database)).absolute()))
+    return shown(url)
+
+
 @contextmanager
 def storage_errors(url: sa.URL) -> Iterator[None]:
     """Turn the errors of a database into a `SearchError` of one line."""

@@ -26,7 +26,7 @@ from ._linked import load_linked_studies
 from ._search import Setup, assemble, bound, choose_device, finish, prepare
 from ._search import run as run_alone
 from ._stop import ending_on_sigterm
-from ._storage import open_storage, parse_url
+from ._storage import full_url, open_storage, parse_url
 from ._stored import stored_images, stored_recipe
 from .errors import EgnasError, InvalidSpace, SearchError
 from .evaluation._account import Progress
@@ -82,7 +82,15 @@ def join(
     studies = load_linked_studies(storage=opened, name=name)
     images = stored_images(studies, options.data.root)
     recipe = stored_recipe(studies.link)
-    return assemble(studies, images, recipe=recipe, device=where, options=options, watch=watch)
+    return assemble(
+        studies,
+        images,
+        recipe=recipe,
+        device=where,
+        options=options,
+        watch=watch,
+        storage=full_url(storage),
+    )
 
 
 def run(

@@ -55,6 +55,11 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"optuna"},
     ),
     "_entries": ({"_core", "_claims", "_translate", "_link", "_linked"}, {"optuna"}),
+    "_notes": ({"_core", "_entries", "_link", "_linked", "_result"}, set()),
+    "_dashboard": (
+        {"_claims", "_entries", "_link", "_linked", "_notes", "visualization"},
+        {"optuna", "optuna_dashboard"},
+    ),
     "visualization": (
         {"visualization", "_core", "_link", "_linked", "_entries", "errors"},
         {"plotly", "kaleido"},

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import typer
 
 from ..errors import EgnasError
+from ._dashboard import dashboard
 from ._delete import delete
 from ._list import list_searches
 from ._output import fail
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_searches,
     "show": show,
     "plot": plot,
+    "dashboard": dashboard,
     "delete": delete,
     "replay": replay,
 }

@@ -83,6 +83,7 @@ class Account:
         self.trial.set_user_attr("phase", self.phase)
         self.trial.set_user_attr("params", self.reader.space.params(architecture))
         self.trial.set_user_attr("macs", self.reader.space.macs(architecture))
+        self.trial.set_user_attr("budget_epochs", self.candidate.epochs)
         self.life.show()
         self.tell(0, 0.0)
 
@@ -111,6 +112,7 @@ class Account:
 
     def judge(self, score: float, train_accuracy: float | None) -> None:
         """Write the verdict where it can be told already: attributes freeze when a trial ends."""
+        self.trial.set_user_attr("progress", 1.0)
         outcome = Trained(score=score, train_accuracy=train_accuracy)
         history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
         step = step_of(self.reader.space, history, self.candidate)
@@ -122,6 +124,7 @@ class Account:
 
     def stop(self, epoch: int) -> NoReturn:
         """End a candidate that the study's pruner has stopped."""
+        self.trial.set_user_attr("progress", round(epoch / (self.candidate.epochs or epoch), 4))
         said = self._stored().user_attrs.get(STOPPED)
         if said is not None or self.is_undecided():
             reason = str(said or "without a reason")
@@ -153,6 +156,7 @@ class Account:
             self.trial.report(value, step)
         for key in ("train_accuracy", "train_correct", "device"):
             self.trial.set_user_attr(key, source.user_attrs.get(key))
+        self.trial.set_user_attr("seconds", 0.0)
         self.trial.set_user_attr("copied_from", f"{study_name}, trial {source.number}")
         assert source.value is not None
         self.judge(source.value, source.user_attrs.get("train_accuracy"))

@@ -124,7 +124,7 @@ def _add_curve(figure: go.Figure, curve: Curve, column: int, shown: set[str]) ->
         name=look.label,
         legendgroup=curve.fate,
         showlegend=curve.fate not in shown,
-        text=[curve.text] * len(curve.progress),
+        text=curve.text,
         hovertemplate="%{y:.2f} %<br>%{text}<extra></extra>",
         row=1,
         col=column,

@@ -110,4 +110,4 @@ def nothing_yet(figure: go.Figure, what: str) -> None:
 
 def percent(share: float | None) -> float | None:
     """A fraction as percent, for an axis."""
-    return None if share is None else 100 * share
+    return None if share is None else round(100 * share, 4)

@@ -1,0 +1,86 @@
+"""`egnas dashboard`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .._arguments import STORAGE, Storage
+from ..errors import EgnasError, SearchError
+from ._output import errors, quiet_optuna
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+
+def dashboard(
+    storage: Storage = STORAGE,
+    host: Annotated[str, typer.Option(help="The address that it answers to.")] = "localhost",
+    port: Annotated[int, typer.Option(help="Its port; 0: any that is free.")] = 8080,
+    artifacts: Annotated[
+        str | None, typer.Option(help="The directory of files to show; default: as stored.")
+    ] = None,
+) -> None:
+    """Serve optuna-dashboard, with the notes and plots of every search; Ctrl-C ends it."""
+    from .. import _show
+    from .._storage import full_url, open_storage
+
+    try:
+        from optuna_dashboard import wsgi
+    except ImportError:
+        raise SearchError(
+            "optuna-dashboard is missing: pip install 'optuna-egnas[dashboard]'."
+        ) from None
+    quiet_optuna()
+    with _show.storage_trouble(storage):
+        # Opened once and cached: a URL would be opened anew for each request.
+        opened = open_storage(storage, create=False)
+        place = _renew(opened, full_url(storage), artifacts)
+    app = wsgi(opened, artifact_store=_store(place))
+    _serve(app, host, port)
+
+
+def _renew(opened: BaseStorage, url: str, artifacts: str | None) -> str | None:
+    """Bring the notes of all searches up to date; returns where their files are."""
+    from .._dashboard import Board
+    from .._link import read_places
+    from .._linked import load_linked_studies
+    from .._searches import summaries
+
+    for summary in summaries(opened):
+        # One that is half deleted, say: the others can still be looked at.
+        with suppress(EgnasError):
+            studies = load_linked_studies(storage=opened, name=summary.name)
+            Board(studies=studies, storage=url).update(last=True)
+            artifacts = artifacts or read_places(studies.macro).get("artifacts")
+    return artifacts
+
+
+def _store(place: str | None) -> object | None:
+    from optuna.artifacts import FileSystemArtifactStore
+
+    if place is None or "://" in place:
+        return None
+    return FileSystemArtifactStore(place)
+
+
+def _serve(app: Any, host: str, port: int) -> None:
+    from socketserver import ThreadingMixIn
+    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing of each request."""
+
+    try:
+        server = make_server(host, port, app, server_class=Server, handler_class=Quiet)
+    except (OSError, OverflowError) as error:
+        raise SearchError(f"Cannot serve on {host}:{port}: {error}.") from None
+    with server:
+        errors.print(f"http://{host}:{server.server_port}/dashboard/ (Ctrl-C ends it)")
+        server.serve_forever()
