@@ -41,6 +41,15 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_notes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Searches write no notes and plots for the dashboard, which cost seconds, but where tested."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.module.__name__ not in ("test_dashboard", "test_browser"):
+            patched.setattr("optuna_egnas._dashboard.find_spec", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def recorded() -> list[Path]:
     """The recorded searches; a test that needs them is skipped where they are not there."""
