@@ -43,7 +43,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_notes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Searches write no notes and plots for the dashboard, which cost seconds, but where tested."""
+    """Searches write no notes for the dashboard, which take seconds, but where tested."""
     with pytest.MonkeyPatch.context() as patched:
         if request.module.__name__ not in ("test_dashboard", "test_browser"):
             patched.setattr("optuna_egnas._dashboard.find_spec", lambda _: None)
