@@ -82,17 +82,17 @@ def _measured(told: list[Entry], axis: Axis) -> tuple[Measured, ...]:
 def _figure(info: DepthWidthInfo) -> go.Figure:
     figure = make_subplots(
         rows=1,
-        cols=2,
+        cols=2 if info.widths else 1,
         shared_yaxes=True,
         horizontal_spacing=0.04,
-        subplot_titles=("depth first, at the greatest width", "then width, at the depth found"),
+        subplot_titles=("depth", "width, at the depth found") if info.widths else None,
     )
     panels: tuple[tuple[int, tuple[Measured, ...], int | None, Axis], ...] = (
         (1, info.depths, info.depth, "depth"),
         (2, info.widths, info.width, "width"),
     )
     shown: set[str] = set()
-    for column, points, found, axis in panels:
+    for column, points, found, axis in panels if info.widths else panels[:1]:
         _add_panel(figure, points, column, shown)
         if found is not None:
             figure.add_vline(x=found, **FOUND, row=1, col=column)
@@ -110,7 +110,8 @@ def _figure(info: DepthWidthInfo) -> go.Figure:
             )
         figure.update_xaxes(title=_axis_title(axis), tickformat="d", row=1, col=column)
     # The walk goes from wide to narrow; so does the axis.
-    figure.update_xaxes(autorange="reversed", row=1, col=2)
+    if info.widths:
+        figure.update_xaxes(autorange="reversed", row=1, col=2)
     figure.update_yaxes(title="validation accuracy, %", row=1, col=1)
     if not info.depths:
         nothing_yet(figure, "nothing trained yet")
