@@ -17,8 +17,8 @@ import optuna
 import pytest
 from commands import Shell
 from folders import in_memory
+from tracing import TRACES
 
-TRACES = Path(__file__).parents[2] / "shared" / "reference" / "egnas-traces"
 POSTGRESQL = Path("/usr/lib/postgresql")
 
 

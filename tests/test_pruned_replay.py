@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from commands import Shell
-from conftest import TRACES
+from tracing import TRACES
 
 from optuna_egnas._pruned_replay import PRUNERS, compared, pruned_replay, stops_of
 from optuna_egnas._trace import Trace, read_trace

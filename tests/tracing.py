@@ -20,6 +20,7 @@ from optuna_egnas._trace import read_trace
 from optuna_egnas._translate import suggest
 from optuna_egnas.replay import Replay, replay
 
+TRACES = Path(__file__).parents[2] / "shared" / "reference" / "egnas-traces"
 N_TRAIN, N_VALID = 4000, 1000
 DATASET = {"dataset": "bars", "n_train": N_TRAIN}
 Record = dict[str, Any]
