@@ -1,6 +1,5 @@
 """Checkpoints of a candidate's training, under two alternating keys of an artifact store.
 
-A file is a line that says what it is, the SHA-256 of the rest, and the rest as torch writes it.
 A store may leave a torn file where a process dies while it writes; the other key then still
 holds the checkpoint before. Nothing that is wrong with a checkpoint ever stops a training: it is
 read as not there, and what cannot be written is a warning.
@@ -18,17 +17,14 @@ from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from .._core.history import Candidate
+from ._sealed import sealed, unsealed
 from ._training import EpochRecord, Recipe, candidate_seed
 
 if TYPE_CHECKING:
     from .._artifacts import Store
 
-MAGIC = b"egnas-checkpoint/1\n"
-DIGEST = 64
-"""Length of a SHA-256 in hexadecimal digits."""
+KIND = "checkpoint/1"
 CHECKPOINT_SECONDS = 10.0
 
 
@@ -138,11 +134,8 @@ class Checkpoints:
 
 
 def _packed(checkpoint: Checkpoint, key: str) -> bytes:
-    body = BytesIO()
     records = [asdict(record) for record in checkpoint.records]
-    torch.save({"key": key, "records": records, "state": checkpoint.state}, body)
-    content = body.getvalue()
-    return MAGIC + hashlib.sha256(content).hexdigest().encode() + content
+    return sealed(KIND, {"key": key, "records": records, "state": checkpoint.state})
 
 
 def _read(store: Store, name: str, key: str) -> Checkpoint | None:
@@ -157,13 +150,7 @@ def _read(store: Store, name: str, key: str) -> Checkpoint | None:
 
 
 def _unpacked(content: bytes, key: str) -> Checkpoint | None:
-    if not content.startswith(MAGIC):
-        return None
-    head = len(MAGIC) + DIGEST
-    digest, body = content[len(MAGIC) : head], content[head:]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
-        return None
-    record = torch.load(BytesIO(body), map_location="cpu", weights_only=True)
+    record = unsealed(KIND, content)
     if record["key"] != key:
         return None
     records = tuple(EpochRecord(**values) for values in record["records"])
