@@ -24,6 +24,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_claims": ({"_core", "_alive"}, {"optuna"}),
     "_artifacts": ({"errors"}, {"optuna"}),
     "_record": (set(), set()),
+    "_report": (set(), set()),
     "_translate": ({"_core", "_claims"}, {"optuna"}),
     "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
     "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
@@ -39,6 +40,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},
     ),
     "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
+    "evaluation/_examination": ({"evaluation", "_report"}, {"torch"}),
     "evaluation/_account": (
         {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
         {"optuna"},
@@ -52,6 +54,10 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_linked": (
         {"samplers", "pruners", "_core", "_claims", "_translate", "_link", "_result", "_storage"}
         | {"errors"},
+        {"optuna"},
+    ),
+    "_finals": (
+        {"_artifacts", "_claims", "_core", "_link", "_linked", "_report", "evaluation", "errors"},
         {"optuna"},
     ),
     "_entries": ({"_core", "_claims", "_translate", "_link", "_linked"}, {"optuna"}),

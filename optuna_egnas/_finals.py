@@ -1,0 +1,301 @@
+"""The final trainings of a search: what its micro study stores of them, and their files.
+
+Each is a user attribute of its own, so that two processes never write over each other; what does
+not fit there, the weights and the confusion matrix, are two artifacts of the study, which
+optuna-dashboard lists too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from optuna.artifacts import upload_artifact
+
+from ._artifacts import DEFAULT_PLACE, open_artifacts
+from ._claims import study_attributes, write_attribute
+from ._core.architecture import Architecture
+from ._link import read_places
+from ._report import Bin, Report, bins_from_json, calibration_error
+from .errors import SearchError
+
+if TYPE_CHECKING:
+    from ._linked import LinkedStudies
+    from .evaluation._trained import TrainedNetwork
+
+FINAL = "egnas:final:"
+"""How the attributes of final trainings begin; the digest of the settings and the seed follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalSettings:
+    """What makes a final training the one that it is, but for its seed.
+
+    Args:
+        architecture: the network.
+        epochs: all of them are trained, and the last one's weights count.
+        recipe: the fields of a `Recipe`.
+        n_train: training images, those that the search has validated on among them.
+        ema: by how much an average of the weights keeps of itself at each step; 0: no average.
+    """
+
+    architecture: Architecture
+    epochs: int
+    recipe: Mapping[str, Any]
+    n_train: int
+    ema: float = 0.0
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> FinalSettings:
+        """Read what `to_json` wrote."""
+        return cls(**{**record, "architecture": Architecture.from_json(record["architecture"])})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "architecture": self.architecture.to_json(),
+            "epochs": self.epochs,
+            "recipe": dict(self.recipe),
+            "n_train": self.n_train,
+            "ema": self.ema,
+        }
+
+    def digest(self) -> str:
+        """12 hex digits that tell these settings from others."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalRecord:
+    """A final training that has ended, and its test.
+
+    Args:
+        seed: which of the trainings with these settings, from 0.
+        settings: how it was trained.
+        train_accuracy: fraction of right answers in its last epoch, on augmented images.
+        test_correct: right answers on the test images, which were read once, after the training.
+        n_test: test images.
+        class_correct, class_total: the same class by class.
+        bins: how sure it was, and how often right.
+        seconds: of training.
+        device, threads: where it was trained.
+        artifact_id, file_name: of the network's file; `load_final` reads it.
+        report_id: of the file of its `Report`; `load_report` reads it.
+        stored: when, in ISO 8601, UTC.
+    """
+
+    seed: int
+    settings: FinalSettings
+    train_accuracy: float
+    test_correct: int
+    n_test: int
+    class_correct: tuple[int, ...]
+    class_total: tuple[int, ...]
+    bins: tuple[Bin, ...]
+    seconds: float
+    device: str
+    threads: int
+    artifact_id: str
+    file_name: str
+    report_id: str
+    stored: str
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> FinalRecord:
+        """Read what `to_json` wrote."""
+        values = dict(record)
+        for derived in ("epochs", "test_accuracy", "calibration_error"):
+            del values[derived]
+        values["settings"] = FinalSettings.from_json(values["settings"])
+        values["bins"] = bins_from_json(values["bins"])
+        for key in ("class_correct", "class_total"):
+            values[key] = tuple(values[key])
+        return cls(**values)
+
+    @property
+    def epochs(self) -> int:
+        """Those of its training."""
+        return self.settings.epochs
+
+    @property
+    def test_accuracy(self) -> float:
+        """Fraction of right answers on the test images."""
+        return self.test_correct / self.n_test
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error on the test images."""
+        return calibration_error(self.bins)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, also those that follow from others."""
+        values = {name: getattr(self, name) for name in FinalRecord.__slots__}
+        return {
+            **values,
+            "settings": self.settings.to_json(),
+            "bins": [each.to_json() for each in self.bins],
+            "class_correct": list(self.class_correct),
+            "class_total": list(self.class_total),
+            "epochs": self.epochs,
+            "test_accuracy": self.test_accuracy,
+            "calibration_error": self.calibration_error,
+        }
+
+
+def store_final(
+    studies: LinkedStudies,
+    trained: TrainedNetwork,
+    report: Report,
+    *,
+    settings: FinalSettings,
+    train_accuracy: float,
+    seconds: float,
+    device: str,
+    threads: int,
+) -> FinalRecord:
+    """Upload a network and its test to the micro study, then write its record there.
+
+    A crash in between leaves files that no record names, and no harm.
+
+    Raises:
+        SearchError: the files cannot be written.
+    """
+    from .evaluation._trained import packed
+
+    readable = re.sub(r"[^\w.-]+", "-", studies.name)
+    name = f"{readable}-seed{trained.seed}"
+    record = FinalRecord(
+        seed=trained.seed,
+        settings=settings,
+        train_accuracy=train_accuracy,
+        test_correct=report.correct,
+        n_test=report.total,
+        class_correct=report.class_correct,
+        class_total=report.class_total,
+        bins=report.bins,
+        seconds=round(seconds, 3),
+        device=device,
+        threads=threads,
+        artifact_id=_upload(studies, f"{name}.egnas", packed(trained)),
+        file_name=f"{name}.egnas",
+        report_id=_upload(studies, f"{name}.json", json.dumps(report.to_json()).encode()),
+        stored=datetime.now(timezone.utc).isoformat(),
+    )
+    key = f"{FINAL}{settings.digest()}:{trained.seed}"
+    write_attribute(studies.micro, key, record.to_json())
+    return record
+
+
+def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
+    """All final trainings of a search that have ended, the oldest first."""
+    attributes = study_attributes(studies.micro)
+    found = [
+        FinalRecord.from_json(value) for key, value in attributes.items() if key.startswith(FINAL)
+    ]
+    return tuple(sorted(found, key=lambda record: record.stored))
+
+
+def finals(
+    studies: LinkedStudies, settings: FinalSettings | None = None
+) -> tuple[FinalRecord, ...]:
+    """The final trainings that have ended with these settings, by their seeds.
+
+    `settings`: default: those of the one that has ended last.
+    """
+    found = all_finals(studies)
+    if settings is None and found:
+        settings = found[-1].settings
+    chosen = [record for record in found if record.settings == settings]
+    return tuple(sorted(chosen, key=lambda record: record.seed))
+
+
+def load_final(studies: LinkedStudies, seed: int | None = None) -> TrainedNetwork:
+    """The network of a final training, from where the search keeps its artifacts.
+
+    `seed`: default: the lowest one that there is, not the best on the test images: to choose by
+    them would be a selection, whose figures are no longer those of a test.
+
+    Raises:
+        SearchError: there is no such training yet, its file is not there, or it is damaged.
+    """
+    from .evaluation._trained import unpacked
+
+    record = _chosen(studies, seed)
+    content = _content(studies, record.artifact_id, record.file_name)
+    return unpacked(content, record.file_name)
+
+
+def load_report(studies: LinkedStudies, seed: int | None = None) -> Report:
+    """The test of a final training, with its confusion matrix; see `load_final`."""
+    return read_report(studies, _chosen(studies, seed))
+
+
+def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
+    """The test that a record stands for, with its confusion matrix."""
+    content = _content(studies, record.report_id, "The report of a final training")
+    return Report.from_json(json.loads(content))
+
+
+def place_of_artifacts(studies: LinkedStudies) -> str:
+    """Where a search keeps its artifacts."""
+    return read_places(studies.macro).get("artifacts", DEFAULT_PLACE)
+
+
+def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
+    found = finals(studies)
+    if not found:
+        raise SearchError(
+            f"The search {studies.name!r} has no trained network yet: run "
+            f"`egnas train {studies.name}` first."
+        )
+    if seed is None:
+        return found[0]
+    chosen = next((record for record in found if record.seed == seed), None)
+    if chosen is None:
+        there = ", ".join(str(record.seed) for record in found)
+        raise SearchError(
+            f"`seed` must be that of a final training of {studies.name!r} (there are: {there}), "
+            f"but got seed={seed}. `egnas train {studies.name} --seeds {seed + 1}` trains it."
+        )
+    return chosen
+
+
+def _upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
+    """Upload a file to the micro study; returns the artifact's id."""
+    place = place_of_artifacts(studies)
+    store = open_artifacts(place)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / file_name
+        file.write_bytes(content)
+        try:
+            return upload_artifact(
+                artifact_store=store, file_path=str(file), study_or_trial=studies.micro
+            )
+        # Each store has errors of its own, which say what is wrong there.
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise SearchError(f"Cannot write {file_name} to {place}: {reason}") from None
+
+
+def _content(studies: LinkedStudies, artifact_id: str, file_name: str) -> bytes:
+    place = place_of_artifacts(studies)
+    try:
+        with open_artifacts(place).open_reader(artifact_id) as file:
+            return file.read()
+    except SearchError:
+        raise
+    # As above.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SearchError(
+            f"{file_name} must be in {place}, where the search keeps its artifacts, "
+            f"but cannot be read there ({artifact_id}): {reason}"
+        ) from None
