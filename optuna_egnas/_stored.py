@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ._link import Link, read_places
@@ -112,7 +112,7 @@ def decided_recipe(
 
 def _recipe_fields(recipe: Recipe) -> dict[str, Any]:
     """A recipe among what tells searches apart; searches from before `precision` were fp32."""
-    fields = asdict(recipe)
+    fields = recipe.to_json()
     if recipe.precision == FP32:
         del fields["precision"]
     return {f"{RECIPE}{key}": value for key, value in fields.items()}

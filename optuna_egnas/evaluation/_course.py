@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
@@ -32,27 +33,40 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory",
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
-    """What all trainings of a search have in common. The images are on the device."""
+    """What all trainings of a search have in common. The images are on the device.
+
+    `ema` is that of `TrainingState`; a final training has no validation images.
+    """
 
     training: LabelledImages
-    validation: LabelledImages
+    validation: LabelledImages | None
     recipe: Recipe
     seed: int
     device: torch.device
     input_shape: Shape
     classes: int
+    ema: float = 0.0
 
 
 def train_candidate(
     task: Task, candidate: Candidate, *, start: Checkpoint | None, place: Place
 ) -> Generator[EpochRecord, None, None]:
-    """All records of a candidate's training, those of the checkpoint `start` first.
+    """All records of a candidate's training, those of the checkpoint `start` first."""
+    yield from start.records if start else ()
+    with closing(course(task, candidate, start=start, place=place)) as run:
+        for done in run:
+            yield done.records[-1]
 
-    After each whole epoch the place is told; it writes when it is due, once the next record is
+
+def course(
+    task: Task, candidate: Candidate, *, start: Checkpoint | None, place: Place
+) -> Generator[Checkpoint, None, None]:
+    """A candidate's training after each of its epochs that follow the checkpoint `start`.
+
+    After each whole epoch the place is told; it writes when it is due, once the next epoch is
     asked for.
     """
     done = start or Checkpoint(records=(), state={})
-    yield from done.records
     micro_batch = done.records[-1].micro_batch if done.records else None
     assert candidate.epochs is not None
     while done.epoch < candidate.epochs:
@@ -60,7 +74,7 @@ def train_candidate(
             for after in _epochs(task, candidate, done, micro_batch):
                 done = after
                 place.note(done)
-                yield done.records[-1]
+                yield done
                 place.write_if_due()
         except Exception as error:
             smaller = math.ceil((micro_batch or task.recipe.batch_size) / 2)
@@ -113,7 +127,7 @@ def _epochs(
         generator=torch.Generator().manual_seed(seed),
     )
     begin: Mapping[str, Any] | None = latest.state or None
-    state = TrainingState(start=begin)
+    state = TrainingState(start=begin, ema=task.ema)
     for record in train(
         network,
         task.training,

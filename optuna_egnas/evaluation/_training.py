@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -44,6 +44,20 @@ SMALLEST_CROPPED_SIDE = 16
 VALIDATION_BATCH = 256
 
 
+_BOUNDS: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
+    (("learning_rate", "gradient_clip"), "above 0 and finite", lambda it: 0 < it < math.inf),
+    (
+        ("weight_decay", "crop_padding", "cutout"),
+        "at least 0 and finite",
+        lambda it: 0 <= it < math.inf,
+    ),
+    (("momentum", "label_smoothing"), "at least 0 and below 1", lambda it: 0 <= it < 1),
+    (("batch_size",), "at least 2", lambda it: it >= 2),
+    (("precision",), "one of fp32, bf16", lambda it: it in PRECISIONS),
+)
+"""Of the fields of a recipe."""
+
+
 class NonFiniteLoss(EgnasError):
     """The training loss became NaN or infinite: the same seed would only repeat it."""
 
@@ -64,6 +78,8 @@ class Recipe:
         cutout: side in pixels of a random square that is set to the mean; 0 for none. Its
             centre is in the image, its border may be cut off.
         flip: mirror half of the images left to right.
+        label_smoothing: this share of each label is spread evenly over all classes; at least 0,
+            below 1.
         precision: fp32, or bf16 for bfloat16 autocast in training and in validation.
 
     Raises:
@@ -78,21 +94,15 @@ class Recipe:
     crop_padding: int = 0
     cutout: int = 0
     flip: bool = False
+    label_smoothing: float = 0.0
     precision: Precision = FP32
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "gradient_clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InvalidSpace(_refusal(self, name, "above 0 and finite"))
-        for name in ("weight_decay", "crop_padding", "cutout"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InvalidSpace(_refusal(self, name, "at least 0 and finite"))
-        if not 0 <= self.momentum < 1:
-            raise InvalidSpace(_refusal(self, "momentum", "at least 0 and below 1"))
-        if self.batch_size < 2:
-            raise InvalidSpace(_refusal(self, "batch_size", "at least 2"))
-        if self.precision not in PRECISIONS:
-            raise InvalidSpace(_refusal(self, "precision", "one of fp32, bf16"))
+        for names, bound, holds in _BOUNDS:
+            for name in names:
+                if not holds(getattr(self, name)):
+                    value = getattr(self, name)
+                    raise InvalidSpace(f"`{name}` must be {bound}, but got {name}={value}.")
 
     @classmethod
     def for_images(cls, input_shape: Shape, *, flip: bool) -> Recipe:
@@ -107,16 +117,21 @@ class Recipe:
         return cls(crop_padding=round(side / 8), cutout=round(side / 2), flip=flip)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, one per field."""
-        return asdict(self)
+        """Plain values, one per field; without `label_smoothing` where there is none."""
+        fields = asdict(self)
+        if not self.label_smoothing:
+            # As before there was one: it makes no other search, and no other checkpoint.
+            del fields["label_smoothing"]
+        return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
     """What one epoch gave.
 
-    `epoch` counts from 1. `train_loss` (mean) and `train_correct` are those of the training
-    passes themselves, over `n_train` augmented images. `learning_rate` is that at the epoch's
+    `epoch` counts from 1. `train_loss` (mean, of smoothed labels where the recipe smooths them)
+    and `train_correct` are those of the training passes themselves, over `n_train` augmented
+    images. `n_valid` is 0 where nothing was validated. `learning_rate` is that at the epoch's
     end: 0 after the last one. `seconds` covers the epoch's training and validation.
     `micro_batch` is the most images in one pass where a batch had to be divided; else None.
     """
@@ -159,7 +174,7 @@ def candidate_seed(
 def train(
     network: nn.Module,
     training: LabelledImages,
-    validation: LabelledImages,
+    validation: LabelledImages | None,
     *,
     epochs: int,
     recipe: Recipe,
@@ -169,6 +184,8 @@ def train(
     micro_batch: int | None = None,
 ) -> Iterator[EpochRecord]:
     """Train a network, one record after each epoch; it then holds that epoch's weights.
+
+    Without validation images the records say nothing of any.
 
     Begins where `state` stands, and keeps it up to date: after each record the caller may take
     its snapshot, from which another call goes on to the bit. With `micro_batch`, at least 3, a
@@ -193,7 +210,7 @@ def train(
     device = torch.device(device)
     network.to(device).to(memory_format=memory_format(device))
     images, labels = training.images.to(device), training.labels.to(device)
-    valid_images, valid_labels = validation.images.to(device), validation.labels.to(device)
+    held_out = validation and (validation.images.to(device), validation.labels.to(device))
     statistics = channel_statistics(images)
     optimizer = torch.optim.SGD(
         network.parameters(),
@@ -226,20 +243,23 @@ def train(
                 inputs = augmented(images, part, recipe, statistics)
                 with autocast(device, recipe.precision):
                     logits = network(inputs).float()
-                loss = cross_entropy(logits, targets) * (len(part) / len(batch))
+                loss = cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+                loss *= len(part) / len(batch)
                 loss.backward()  # type: ignore[no-untyped-call]
                 # Read once an epoch: a read in each step would stall an accelerator.
                 loss_sum += loss.detach() * len(batch)
                 correct += (logits.argmax(1) == targets).sum()
             clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimizer.step()
+            state.average()
         train_loss = loss_sum.item() / n_train
         if not math.isfinite(train_loss):
             raise NonFiniteLoss(
                 f"The loss must stay finite, but got {train_loss} in epoch {epoch}."
             )
+        network.eval()
         with autocast(device, recipe.precision):
-            valid_correct = count_correct(network, valid_images, valid_labels, statistics)
+            valid_correct = count_correct(network, *held_out, statistics) if held_out else 0
         state.epoch = epoch
         yield EpochRecord(
             epoch=epoch,
@@ -247,7 +267,7 @@ def train(
             train_correct=int(correct.item()),
             n_train=n_train,
             valid_correct=valid_correct,
-            n_valid=len(valid_labels),
+            n_valid=len(held_out[1]) if held_out else 0,
             learning_rate=cosine_rate(recipe.learning_rate, epoch * steps, epochs * steps),
             seconds=time.perf_counter() - started,
             micro_batch=micro_batch,
@@ -304,7 +324,3 @@ def _average_from_first_step(norms: list[nn.BatchNorm2d], update: int, parts: in
 def _without_single(count: int, batch_size: int) -> int:
     """Images in an epoch: a last batch of one, without variance to normalise by, drops out."""
     return count - (count % batch_size == 1)
-
-
-def _refusal(recipe: Recipe, name: str, bound: str) -> str:
-    return f"`{name}` must be {bound}, but got {name}={getattr(recipe, name)}."

@@ -38,11 +38,11 @@ def written(folder, *epochs):
 
 
 class TestResume:
-    def run(self, *, start=None, stop=None, device="cpu", micro_batch=None):
+    def run(self, *, start=None, device="cpu", micro_batch=None, ema=0.0):
         """Weights and records of a training, and its snapshot after each epoch."""
         generator = torch.Generator().manual_seed(1)
         network = build(ARCHITECTURE, input_shape=(1, 8, 8), classes=10, generator=generator)
-        state, records, snapshots = TrainingState(start=start), [], []
+        state, records, snapshots = TrainingState(start=start, ema=ema), [], []
         for record in train(
             network,
             samples(100, seed=0),
@@ -66,6 +66,16 @@ class TestResume:
         resumed, later, _ = self.run(start=snapshots[epoch - 1], micro_batch=micro_batch)
 
         assert later == records[epoch:]
+        assert all(torch.equal(resumed[name], weights[name]) for name in weights)
+
+    @pytest.mark.parametrize("epoch", [1, 3])
+    def test_so_does_the_average_of_its_weights(self, epoch):
+        weights, _, snapshots = self.run(ema=0.9)
+
+        resumed, _, later = self.run(start=snapshots[epoch - 1], ema=0.9)
+
+        unbroken = snapshots[-1]["average"]
+        assert all(torch.equal(later[-1]["average"][name], unbroken[name]) for name in unbroken)
         assert all(torch.equal(resumed[name], weights[name]) for name in weights)
 
     def test_a_snapshot_does_not_move_with_the_training(self):

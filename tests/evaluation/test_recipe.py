@@ -40,6 +40,8 @@ class TestRecipe:
             ({"weight_decay": -1e-4}, "`weight_decay` must be at least 0"),
             ({"momentum": 1.0}, "`momentum` must be at least 0 and below 1, but got momentum=1.0"),
             ({"momentum": -0.1}, "`momentum` must be at least 0"),
+            ({"label_smoothing": 1.0}, "`label_smoothing` must be at least 0 and below 1"),
+            ({"label_smoothing": -0.1}, "`label_smoothing` must be at least 0"),
             ({"batch_size": 1}, "`batch_size` must be at least 2, but got batch_size=1"),
             ({"crop_padding": -1}, "`crop_padding` must be at least 0"),
             ({"cutout": -1}, "`cutout` must be at least 0"),
@@ -65,10 +67,14 @@ class TestRecipe:
         assert (recipe.crop_padding, recipe.cutout, recipe.flip) == (crop_padding, cutout, True)
         assert replace(recipe, crop_padding=0, cutout=0, flip=False) == Recipe()
 
-    def test_json_holds_every_field(self):
-        recipe = Recipe.for_images((3, 32, 32), flip=True)
+    @pytest.mark.parametrize("changes", [{}, {"label_smoothing": 0.1}])
+    def test_json_holds_every_field(self, changes):
+        recipe = replace(Recipe.for_images((3, 32, 32), flip=True), **changes)
 
         assert Recipe(**json.loads(json.dumps(recipe.to_json()))) == recipe
+
+    def test_a_recipe_without_smoothing_reads_as_those_of_before(self):
+        assert "label_smoothing" not in Recipe().to_json()
 
 
 class TestSeed:

@@ -77,6 +77,46 @@ class TestTrain:
         found = count_correct(network, validation.images, validation.labels, statistics)
         assert records[-1].valid_correct == found, "the network holds the last weights"
 
+    def test_without_validation_images_it_trains_alike(self):
+        training, validation = samples(20), samples(30, seed=1)
+        with_them, without = network_of(SMALL), network_of(SMALL)
+
+        said = [*trained(with_them, training, validation, epochs=2)]
+        records = [*trained(without, training, None, epochs=2)]
+
+        assert same(with_them.state_dict(), without.state_dict())
+        assert [each.train_loss for each in records] == [each.train_loss for each in said]
+        assert {(each.valid_correct, each.n_valid) for each in records} == {(0, 0)}
+        assert not without.training, "as at every record"
+
+    def test_smoothed_labels_make_it_less_sure(self, digits):
+        """Not less right: digits are learnt as before."""
+        training, validation = digits
+        accuracies, confidences = [], []
+        for share in (0.0, 0.3):
+            network = network_of(Architecture.chain(depth=4, width=8))
+            recipe = Recipe(label_smoothing=share)
+            *_, last = trained(network, training, validation, epochs=6, recipe=recipe)
+            inputs = normalised(validation.images, channel_statistics(training.images))
+            with torch.inference_mode():
+                confidences.append(network(inputs).softmax(1).amax(1).mean().item())
+            accuracies.append(last.valid_accuracy)
+
+        assert confidences[1] < 0.85 < confidences[0]
+        assert min(accuracies) > 0.85
+
+    def test_the_loss_of_smoothed_labels(self):
+        """That of the labels, and of all classes alike, in their shares."""
+        training = samples(20)
+        losses = {
+            share: next(trained(network_of(SMALL), training, None, recipe=recipe)).train_loss
+            for share in (0.0, 0.25, 0.5)
+            for recipe in [Recipe(label_smoothing=share, batch_size=20)]
+        }
+
+        assert losses[0.25] == pytest.approx((losses[0.0] + losses[0.5]) / 2, abs=1e-6)
+        assert losses[0.5] != pytest.approx(losses[0.0], abs=1e-4)
+
     def test_accuracies_are_fractions(self):
         record = EpochRecord(
             epoch=1,
