@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from ._network import build
 from ._sealed import sealed, unsealed
 
 KIND = "network/1"
+TUPLES = ("input_shape", "class_names", "mean", "std")
+"""Fields that are lists where they are plain values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,10 +77,7 @@ class TrainedNetwork:
 
 def packed(trained: TrainedNetwork) -> bytes:
     """The content of a network's file."""
-    record = {name: getattr(trained, name) for name in TrainedNetwork.__slots__}
-    record["architecture"] = trained.architecture.to_json()
-    record["weights"] = dict(trained.weights)
-    return sealed(KIND, record)
+    return sealed(KIND, {**metadata_of(trained), "weights": dict(trained.weights)})
 
 
 def unpacked(content: bytes, name: str = "The file") -> TrainedNetwork:
@@ -88,12 +88,35 @@ def unpacked(content: bytes, name: str = "The file") -> TrainedNetwork:
     """
     try:
         record = unsealed(KIND, content)
-        record["architecture"] = Architecture.from_json(record["architecture"])
-        for key in ("input_shape", "class_names", "mean", "std"):
-            record[key] = tuple(record[key])
-        trained = TrainedNetwork(**record)
-        trained.network()
-    except (ValueError, TypeError, KeyError, RuntimeError, EgnasError) as error:
-        reason = " ".join(str(error).split())
-        raise SearchError(f"{name} must be a trained network of this package: {reason}") from None
+        return trained_of(record, record.pop("weights", {}))
+    except ValueError as error:
+        raise SearchError(
+            f"{name} must be a trained network of this package: {' '.join(str(error).split())}"
+        ) from None
+
+
+def metadata_of(trained: TrainedNetwork) -> dict[str, Any]:
+    """All of a network but its weights, as plain values."""
+    values = {name: getattr(trained, name) for name in TrainedNetwork.__slots__}
+    del values["weights"]
+    plain = {key: list(value) for key, value in values.items() if isinstance(value, tuple)}
+    return {**values, **plain, "architecture": trained.architecture.to_json()}
+
+
+def trained_of(metadata: Mapping[str, Any], weights: Mapping[str, Tensor]) -> TrainedNetwork:
+    """The network that these were of.
+
+    Raises:
+        ValueError: they are of none, or do not fit each other.
+    """
+    try:
+        architecture = Architecture.from_json(metadata["architecture"])
+        tuples = {key: tuple(metadata[key]) for key in TUPLES}
+        values = {**metadata, **tuples, "architecture": architecture, "weights": weights}
+        trained = TrainedNetwork(**values)
+        trained.network(), trained.statistics
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from None
+    except (TypeError, AttributeError, RuntimeError, EgnasError) as error:
+        raise ValueError(str(error)) from None
     return trained
