@@ -184,9 +184,9 @@ def store_final(
         seconds=round(seconds, 3),
         device=device,
         threads=threads,
-        artifact_id=_upload(studies, f"{name}.egnas", packed(trained)),
+        artifact_id=upload(studies, f"{name}.egnas", packed(trained)),
         file_name=f"{name}.egnas",
-        report_id=_upload(studies, f"{name}.json", json.dumps(report.to_json()).encode()),
+        report_id=upload(studies, f"{name}.json", json.dumps(report.to_json()).encode()),
         stored=datetime.now(timezone.utc).isoformat(),
     )
     key = f"{FINAL}{settings.digest()}:{trained.seed}"
@@ -268,8 +268,12 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
     return chosen
 
 
-def _upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
-    """Upload a file to the micro study; returns the artifact's id."""
+def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
+    """Upload a file to the micro study; returns the artifact's id.
+
+    Raises:
+        SearchError: it cannot be written where the search keeps its artifacts.
+    """
     place = place_of_artifacts(studies)
     store = open_artifacts(place)
     with TemporaryDirectory() as folder:

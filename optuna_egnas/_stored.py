@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ._link import Link, read_places
 from .errors import SearchError
-from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
+from .evaluation._data import (
+    DATASETS,
+    DataOptions,
+    LabelledImages,
+    load_test,
+    load_training,
+    split,
+)
 from .evaluation._precision import faster_precision
 from .evaluation._training import FP32, Recipe
 
@@ -35,17 +42,7 @@ def stored_images(
         DataError: the data are not there.
     """
     link = studies.link
-    name = str(link.dataset.get("dataset", ""))
-    if name not in DATASETS and not name.startswith("folder:"):
-        raise SearchError(
-            f"The data of {link.name!r} cannot be found again from what is stored: they "
-            f"were given as {name or 'an objective of their own'}, and only named data are stored."
-        )
-    options = DataOptions(
-        root=root or read_places(studies.macro).get("data"),
-        image_size=link.dataset["image_size"],
-        test_fraction=link.dataset["test_fraction"],
-    )
+    name, options = _stored_source(studies, root)
     content = load_training(name, options)
     if content.fingerprint() != link.dataset["fingerprint"]:
         raise SearchError(
@@ -58,6 +55,33 @@ def stored_images(
         seed=link.seed,
         subset=link.dataset["subset"],
     )
+
+
+def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImages:
+    """The test images of a search, which only its final trainings' tests may see.
+
+    Raises:
+        SearchError: the search does not store where its data are from.
+        DataError: the data are not there.
+    """
+    return load_test(*_stored_source(studies, root))
+
+
+def _stored_source(studies: LinkedStudies, root: str | None) -> tuple[str, DataOptions]:
+    """The name of a search's data, and how they are read."""
+    link = studies.link
+    name = str(link.dataset.get("dataset", ""))
+    if name not in DATASETS and not name.startswith("folder:"):
+        raise SearchError(
+            f"The data of {link.name!r} cannot be found again from what is stored: they "
+            f"were given as {name or 'an objective of their own'}, and only named data are stored."
+        )
+    options = DataOptions(
+        root=root or read_places(studies.macro).get("data"),
+        image_size=link.dataset["image_size"],
+        test_fraction=link.dataset["test_fraction"],
+    )
+    return name, options
 
 
 def stored_recipe(link: Link) -> Recipe:
