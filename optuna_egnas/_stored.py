@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._link import Link, read_places
 from .errors import SearchError
-from .evaluation._data import (
-    DATASETS,
-    DataOptions,
-    LabelledImages,
-    load_test,
-    load_training,
-    split,
-)
+from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
 from .evaluation._precision import faster_precision
 from .evaluation._training import FP32, Recipe
 
@@ -41,20 +34,8 @@ def stored_images(
         SearchError: the search does not store where its data are from, or they have changed.
         DataError: the data are not there.
     """
-    link = studies.link
-    name, options = _stored_source(studies, root)
-    content = load_training(name, options)
-    if content.fingerprint() != link.dataset["fingerprint"]:
-        raise SearchError(
-            f"The data of {link.name!r} must have the fingerprint {link.dataset['fingerprint']}, "
-            f"but {name} now has {content.fingerprint()}."
-        )
-    return split(
-        content,
-        valid_fraction=link.dataset["valid_fraction"],
-        seed=link.seed,
-        subset=link.dataset["subset"],
-    )
+    name, options = stored_source(studies, root)
+    return stored_split(studies.link, load_training(name, options))
 
 
 def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImages:
@@ -64,11 +45,18 @@ def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImag
         SearchError: the search does not store where its data are from.
         DataError: the data are not there.
     """
-    return load_test(*_stored_source(studies, root))
+    # Here, not above: nothing that a search loads can read test images.
+    from .evaluation._test_images import load_test
+
+    return load_test(*stored_source(studies, root))
 
 
-def _stored_source(studies: LinkedStudies, root: str | None) -> tuple[str, DataOptions]:
-    """The name of a search's data, and how they are read."""
+def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str, DataOptions]:
+    """Where the data of a search are from; `root` as for `stored_images`.
+
+    Raises:
+        SearchError: the search does not store it.
+    """
     link = studies.link
     name = str(link.dataset.get("dataset", ""))
     if name not in DATASETS and not name.startswith("folder:"):
@@ -76,12 +64,35 @@ def _stored_source(studies: LinkedStudies, root: str | None) -> tuple[str, DataO
             f"The data of {link.name!r} cannot be found again from what is stored: they "
             f"were given as {name or 'an objective of their own'}, and only named data are stored."
         )
-    options = DataOptions(
+    return name, DataOptions(
         root=root or read_places(studies.macro).get("data"),
         image_size=link.dataset["image_size"],
         test_fraction=link.dataset["test_fraction"],
     )
-    return name, options
+
+
+def stored_split(link: Link, content: TrainingData) -> tuple[LabelledImages, LabelledImages]:
+    """The training data of a search, divided again into training and validation images.
+
+    Raises:
+        SearchError: they are not those of the search, or it was given none.
+    """
+    if "fingerprint" not in link.dataset:
+        raise SearchError(
+            f"The search {link.name!r} must have been given images, "
+            "but its objective was its user's own."
+        )
+    if content.fingerprint() != link.dataset["fingerprint"]:
+        raise SearchError(
+            f"The data of {link.name!r} must have the fingerprint {link.dataset['fingerprint']}, "
+            f"but {content.name} now has {content.fingerprint()}."
+        )
+    return split(
+        content,
+        valid_fraction=link.dataset["valid_fraction"],
+        seed=link.seed,
+        subset=link.dataset["subset"],
+    )
 
 
 def stored_recipe(link: Link) -> Recipe:

@@ -140,6 +140,13 @@ def test_optunas_private_names_stay_in_one_place(file: Path) -> None:
     assert not [name for name in PRIVATE if name in text]
 
 
+def test_nothing_that_a_search_loads_reads_test_images() -> None:
+    reads = re.compile(r"import .*_test_images|_test_images import")
+    readers = [file.name for file in modules() if reads.search(file.read_text("utf-8"))]
+
+    assert readers == ["_stored.py"]
+
+
 @pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_files_stay_short_enough_to_read(file: Path) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 350

@@ -1,36 +1,30 @@
 """Image data for the search: named sets, folders of images, tensors and torch data sets.
 
 Everything becomes one uint8 tensor in memory. A search sees training data only: `load_training`
-opens no test file, and `load_test` alone reads what is kept for the final test.
+opens no test file; what is kept for the final test is read by `_test_images.py` alone.
 """
 
 from __future__ import annotations
 
 import hashlib
-import operator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from sklearn.datasets import load_digits
 from torch import Generator, Tensor
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import Dataset
 
 from ..errors import DataError
+from ._given import read_given
 from ._sources import (
     SOURCES,
     Content,
     ImageList,
     Part,
-    as_bytes,
-    as_labels,
-    check_memory,
     list_images,
-    one_line,
-    pixels,
     read_images,
     read_published,
 )
@@ -56,33 +50,17 @@ def load_training(
     """
     options = options or DataOptions()
     if isinstance(dataset, str):
-        name, content = dataset, _read_named(dataset, "train", options)
+        name, content = dataset, read_named(dataset, "train", options)
         flip = name in SOURCES and SOURCES[name].flip
     else:
         name = type(dataset).__name__ if isinstance(dataset, Dataset) else "tensors"
-        content, flip = _read_given(dataset), False
+        content, flip = read_given(dataset), False
     return TrainingData(
         name=name,
         samples=LabelledImages(images=content.images, labels=content.labels),
         class_names=content.class_names,
         flip=flip if options.flip is None else options.flip,
     )
-
-
-def load_test(dataset: str, options: DataOptions | None = None) -> LabelledImages:
-    """The test part of a named data set; nothing else in this package reads test data.
-
-    `digits` keeps a fixed fifth for it and `folder:PATH` its folder `test` or, without that, a
-    fixed `test_fraction`; the other sets come with test files. Anything unfit is a DataError.
-    """
-    if not isinstance(dataset, str):
-        raise DataError(f"test data must have a name, found {type(dataset).__name__}")
-    content = _read_named(dataset, "test", options or DataOptions())
-    samples = LabelledImages(images=content.images, labels=content.labels)
-    classes, highest = len(content.class_names), int(content.labels.max())
-    if highest >= classes:
-        raise DataError(f"test labels must be 0..{classes - 1}, found {highest} in {dataset}")
-    return samples
 
 
 def split(
@@ -107,9 +85,11 @@ def split(
     return data.samples.take(chosen[train]), data.samples.take(chosen[valid])
 
 
-def _read_named(name: str, part: Part, options: DataOptions) -> Content:
-    if name.startswith(_FOLDER) and name != _FOLDER:
-        return _read_folder(Path(name.removeprefix(_FOLDER)).expanduser(), part, options)
+def read_named(name: str, part: Part, options: DataOptions) -> Content:
+    """One part of a named data set; of the other one no file is opened."""
+    folder = folder_of(name)
+    if folder is not None:
+        return _read_folder(folder, part, options)
     if options.image_size is not None:
         raise DataError(
             f"image_size is for folder:PATH only, found {options.image_size} and {name}"
@@ -117,12 +97,23 @@ def _read_named(name: str, part: Part, options: DataOptions) -> Content:
     if name == "digits":
         return _read_digits(part)
     if name in SOURCES:
-        root = Path(_DEFAULT_ROOT if options.root is None else options.root).expanduser()
-        return read_published(name, part, root, download=options.download)
+        return read_published(name, part, root_of(options), download=options.download)
     near = [f"{_FOLDER}{name}"] if name and Path(name).is_dir() else []
     near += get_close_matches(name.lower(), DATASETS, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     raise DataError(f"a data set must be one of {', '.join(DATASETS)}, found {name!r}{hint}")
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of `folder:PATH`; None for other names."""
+    if not name.startswith(_FOLDER) or name == _FOLDER:
+        return None
+    return Path(name.removeprefix(_FOLDER)).expanduser()
+
+
+def root_of(options: DataOptions) -> Path:
+    """The folder of the published sets' files."""
+    return Path(_DEFAULT_ROOT if options.root is None else options.root).expanduser()
 
 
 def _read_digits(part: Part) -> Content:
@@ -135,6 +126,14 @@ def _read_digits(part: Part) -> Content:
 
 
 def _read_folder(path: Path, part: Part, options: DataOptions) -> Content:
+    training, wanted = list_folder(path, part, options)
+    size = options.image_size or _DEFAULT_IMAGE_SIZE
+    images = read_images(wanted.files, reference=training.files[0], size=size)
+    return Content(images, wanted.labels, wanted.class_names)
+
+
+def list_folder(path: Path, part: Part, options: DataOptions) -> tuple[ImageList, ImageList]:
+    """The images to train on, and those of a part, which have the same classes."""
     training = _list_part(path, "train", options)
     wanted = training if part == "train" else _list_part(path, part, options)
     if wanted.class_names != training.class_names:
@@ -142,9 +141,7 @@ def _read_folder(path: Path, part: Part, options: DataOptions) -> Content:
         raise DataError(
             f"train and test must have the same classes, found {lone} in one, in {path}"
         )
-    size = options.image_size or _DEFAULT_IMAGE_SIZE
-    images = read_images(wanted.files, reference=training.files[0], size=size)
-    return Content(images, wanted.labels, wanted.class_names)
+    return training, wanted
 
 
 def _list_part(path: Path, part: Part, options: DataOptions) -> ImageList:
@@ -159,57 +156,6 @@ def _list_part(path: Path, part: Part, options: DataOptions) -> ImageList:
     chosen = _fixed_part(listed.labels, listed.class_names, options.test_fraction, part)
     files = tuple(listed.files[index] for index in chosen.tolist())
     return ImageList(files, listed.labels[chosen], listed.class_names)
-
-
-def _read_given(dataset: Any) -> Content:
-    """Tensors, or a torch data set read item by item, with numbers for the classes' names."""
-    match dataset:
-        case Dataset():
-            images, labels = _read_items(dataset)
-        case [Tensor() as images, Tensor() as labels]:
-            images, labels = as_bytes(images, "the images"), as_labels(labels)
-            images = images.unsqueeze(1) if images.ndim == 3 else images
-        case _:
-            right = "a name, a pair of tensors (images, labels) or a torch Dataset"
-            raise DataError(f"data must be {right}, found {type(dataset).__name__}")
-    return Content(images, labels, tuple(map(str, range(len(torch.unique(labels))))))
-
-
-def _read_items(dataset: Any) -> tuple[Tensor, Tensor]:
-    sized = hasattr(dataset, "__len__") and not isinstance(dataset, IterableDataset)
-    if not (sized and len(dataset)):
-        found = type(dataset).__name__
-        raise DataError(f"a data set must be map-style with at least 1 image, found {found}")
-    count, shape = len(dataset), _read_item(dataset, 0)[0].shape
-    check_memory((count, *shape))
-    images, labels = torch.empty((count, *shape), dtype=torch.uint8), []
-    for index in range(count):
-        image, label = _read_item(dataset, index)
-        if image.shape != shape:
-            found = f"{[*shape]} in item 0 and {[*image.shape]} in item {index}"
-            raise DataError(f"images must have one shape, found {found}")
-        images[index] = image
-        labels.append(label)
-    return images, torch.tensor(labels, dtype=torch.int64)
-
-
-def _read_item(dataset: Any, index: int) -> tuple[Tensor, int]:
-    """Image [C, H, W] and label of one item."""
-    place = f"item {index}"
-    try:
-        image, label = dataset[index]
-        label = operator.index(label)
-    # The data set is somebody else's code.
-    except Exception as error:
-        wrong = f"{one_line(error)} in {place}"
-        raise DataError(f"items must be pairs of an image and an int, found {wrong}") from error
-    if isinstance(image, Image.Image):
-        return pixels(image, place), label
-    if not isinstance(image, Tensor) or image.ndim not in (2, 3):
-        wrong = f"{[*getattr(image, 'shape', ())] or type(image).__name__} in {place}"
-        raise DataError(f"an image must be a PIL image or a tensor [C, H, W], found {wrong}")
-    values = as_bytes(image, place)
-    return values.unsqueeze(0) if values.ndim == 2 else values, label
 
 
 def _check_fraction(name: str, value: float) -> None:

@@ -182,10 +182,15 @@ def list_images(folder: Path) -> ImageList:
 
 
 def read_published(name: str, part: Part, root: Path, *, download: bool) -> Content:
-    """One part of a published data set, from the first folder that has its files.
+    """One part of a published data set; damaged and foreign files are a DataError."""
+    return SOURCES[name].read(part, find_published(name, part, root, download=download))
 
-    With `download`, torchvision fetches the set into `root` where no folder has them. Files that
-    are missing, damaged or not the published ones are a DataError.
+
+def find_published(name: str, part: Part, root: Path, *, download: bool) -> tuple[Path, ...]:
+    """The files of one part of a published data set, in the first folder that has them all.
+
+    With `download`, torchvision fetches the set into `root` where no folder has them. Nothing is
+    read of files that are there; where they are missing, it is a DataError.
     """
     source = SOURCES[name]
     found = _found(source, part, root)
@@ -199,7 +204,7 @@ def read_published(name: str, part: Part, root: Path, *, download: bool) -> Cont
             f"{name} needs {', '.join(source.files(part))} in one folder, found in none of "
             f"{places}; name another with --data-root, fetch them with --download{debian}"
         )
-    return source.read(part, found)
+    return found
 
 
 def _found(source: IdxSource | CifarSource, part: Part, root: Path) -> tuple[Path, ...]:

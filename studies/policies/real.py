@@ -20,8 +20,9 @@ from optuna_egnas._linked import trials_of
 from optuna_egnas._stored import stored_images
 from optuna_egnas.evaluation._augmentation import channel_statistics
 from optuna_egnas.evaluation._conditions import conditions
-from optuna_egnas.evaluation._data import LabelledImages, load_test
+from optuna_egnas.evaluation._data import LabelledImages
 from optuna_egnas.evaluation._network import build
+from optuna_egnas.evaluation._test_images import load_test
 from optuna_egnas.evaluation._training import Recipe, count_correct, train
 from optuna_egnas.options import SearchOptions
 

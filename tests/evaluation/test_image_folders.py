@@ -7,7 +7,8 @@ from PIL import Image
 
 from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation import _sources
-from optuna_egnas.evaluation._data import DataOptions, load_test, load_training
+from optuna_egnas.evaluation._data import DataOptions, load_training
+from optuna_egnas.evaluation._test_images import check_test, load_test
 
 
 def write_folder(folder, count=10, classes=("cat", "dog"), mode="RGB", size=(9, 7)):
@@ -51,16 +52,21 @@ def test_a_plain_folder_is_divided_by_its_files_and_the_test_part_stays_closed(
         load_test(name, options)
 
 
-def test_a_folder_with_train_and_test_keeps_them_apart(tmp_path):
+def test_a_folder_with_train_and_test_keeps_them_apart(tmp_path, monkeypatch):
     write_folder(tmp_path / "own" / "train", count=2, mode="L")
     write_folder(tmp_path / "own" / "test", count=3, mode="1")
     name = f"folder:{tmp_path / 'own'}"
     data = load_training(name)
     assert data.input_shape == (1, 32, 32) and len(data.samples.labels) == 4
     assert len(load_test(name).labels) == 6
+    files = opened(monkeypatch)
+    check_test(name, DataOptions())
+    assert not files, "that they are there is seen without a look at them"
     (tmp_path / "own" / "test" / "cat" / "00.png").write_bytes(b"garbage")
     (tmp_path / "own" / "test" / "empty").mkdir()
     assert load_training(name).fingerprint() == data.fingerprint()
+    with pytest.raises(DataError, match=r"found .*empty"):
+        check_test(name, DataOptions())
 
 
 @pytest.mark.parametrize(

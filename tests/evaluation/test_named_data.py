@@ -14,12 +14,8 @@ from torchvision import datasets
 
 from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation import _sources
-from optuna_egnas.evaluation._data import (
-    DATASETS,
-    DataOptions,
-    load_test,
-    load_training,
-)
+from optuna_egnas.evaluation._data import DATASETS, DataOptions, load_training
+from optuna_egnas.evaluation._test_images import check_test, load_test
 
 DEBIAN = _sources.DEBIAN_FASHION_MNIST
 IDX_FOLDERS = {"fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}
@@ -82,6 +78,7 @@ def write_cifar(monkeypatch, root, source, classes, test=b"garbage"):
 
 
 def test_digits_are_divided_once_and_for_all():
+    check_test("digits", DataOptions())
     data, test = load_training("digits"), load_test("digits")
     assert data.input_shape == (1, 8, 8) and data.classes == 10 and not data.flip
     assert (len(data.samples.labels), len(test.labels)) == (1438, 359)
@@ -120,6 +117,7 @@ def test_idx_sets_load_from_each_place_whatever_the_test_files_are(name, inside,
     assert data.flip == (name == "fashion-mnist") and len(data.class_names) == classes
     with pytest.raises(DataError, match=f"{prefixes['t10k']}-images"):
         load_test(name, options)
+    check_test(name, options)
     written = write_idx(folder, prefix=prefixes["t10k"], classes=3, gz=gz)
     expected = written.transpose(1, 2) if emnist else written
     assert torch.equal(load_test(name, options).images, expected.unsqueeze(1))
@@ -154,8 +152,9 @@ def test_cifar_is_unpickled_only_where_the_md5_is_the_published_one(
     with pytest.raises(DataError, match=r"published one with md5 .*found .*test"):
         load_test(name, options)
     (folder / "test").unlink()
-    with pytest.raises(DataError, match=r"cifar10+ needs test.*--download"):
-        load_test(name, options)
+    for look in (load_test, check_test):
+        with pytest.raises(DataError, match=r"cifar10+ needs test.*--download"):
+            look(name, options)
 
 
 class Mirror:

@@ -9,7 +9,8 @@ from torch.utils.data import IterableDataset, TensorDataset
 
 from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation import _sources
-from optuna_egnas.evaluation._data import DataOptions, LabelledImages, load_test, load_training
+from optuna_egnas.evaluation._data import DataOptions, LabelledImages, load_training
+from optuna_egnas.evaluation._test_images import given_test
 
 GRAY = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
 TWO = torch.tensor([0, 1, 0, 1])
@@ -104,9 +105,23 @@ def test_a_torch_data_set_beyond_the_memory_is_refused(monkeypatch):
         load_training(Items(*[(GRAY[0], 0)] * 3))
 
 
-def test_only_named_sets_have_test_data():
-    with pytest.raises(DataError, match="must have a name, found tuple"):
-        load_test((GRAY, TWO))
+def test_test_images_may_lack_a_class():
+    test = given_test((GRAY, TWO * 0), load_training((GRAY, TWO)))
+    assert test.labels.tolist() == [0, 0, 0, 0] and torch.equal(test.images, GRAY)
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        ((GRAY[..., :1], TWO), r"must be \[1, 2, 2\] like the training images, found \[1, 2, 1\]"),
+        ((GRAY, TWO * 2), "must be 0..1, found 2"),
+        ((GRAY, TWO[:3]), "1 for each of 4"),
+        ("digits", "a pair of tensors .*, found str"),
+    ],
+)
+def test_test_images_unlike_the_training_images_are_refused(test, words):
+    with pytest.raises(DataError, match=words):
+        given_test(test, load_training((GRAY, TWO)))
 
 
 def test_labelled_images_refuse_what_they_do_not_name():
