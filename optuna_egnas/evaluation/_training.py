@@ -51,7 +51,7 @@ _BOUNDS: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
         "at least 0 and finite",
         lambda it: 0 <= it < math.inf,
     ),
-    (("momentum", "label_smoothing"), "at least 0 and below 1", lambda it: 0 <= it < 1),
+    (("momentum", "warmup", "label_smoothing"), "at least 0 and below 1", lambda it: 0 <= it < 1),
     (("batch_size",), "at least 2", lambda it: it >= 2),
     (("precision",), "one of fp32, bf16", lambda it: it in PRECISIONS),
 )
@@ -69,7 +69,9 @@ class Recipe:
     `for_images` gives the published augmentation; by default there is none.
 
     Args:
-        learning_rate: rate of the first step, above 0.
+        learning_rate: the highest rate, above 0: that of the first step, but for `warmup`.
+        warmup: in this share of the steps, the first ones, the rate rises in a straight line;
+            at least 0, below 1.
         momentum: at least 0, below 1.
         weight_decay: at least 0, for all parameters alike.
         batch_size: at least 2. A last batch of one image is left out.
@@ -87,6 +89,7 @@ class Recipe:
     """
 
     learning_rate: float = 0.025
+    warmup: float = 0.0
     momentum: float = 0.9
     weight_decay: float = 3e-4
     batch_size: int = 64
@@ -117,11 +120,12 @@ class Recipe:
         return cls(crop_padding=round(side / 8), cutout=round(side / 2), flip=flip)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, one per field; without `label_smoothing` where there is none."""
+        """Plain values, one per field; `warmup` and `label_smoothing` only where there are any."""
         fields = asdict(self)
-        if not self.label_smoothing:
-            # As before there was one: it makes no other search, and no other checkpoint.
-            del fields["label_smoothing"]
+        # As before there were any: they make no other search, and no other checkpoint.
+        for name in ("warmup", "label_smoothing"):
+            if not fields[name]:
+                del fields[name]
         return fields
 
 
@@ -234,7 +238,7 @@ def train(
         correct = torch.zeros((), dtype=torch.int64, device=device)
         first_step = (epoch - 1) * steps
         for step, batch in enumerate(torch.split(draws, recipe.batch_size), start=first_step):
-            rate = cosine_rate(recipe.learning_rate, step, epochs * steps)
+            rate = rate_of(recipe, step, epochs * steps)
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
             for index, part in enumerate(_parts(batch, micro_batch)):
@@ -268,7 +272,7 @@ def train(
             n_train=n_train,
             valid_correct=valid_correct,
             n_valid=len(held_out[1]) if held_out else 0,
-            learning_rate=cosine_rate(recipe.learning_rate, epoch * steps, epochs * steps),
+            learning_rate=rate_of(recipe, epoch * steps, epochs * steps),
             seconds=time.perf_counter() - started,
             micro_batch=micro_batch,
         )
@@ -279,9 +283,13 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def cosine_rate(peak: float, step: int, steps: int) -> float:
-    """The rate of a step, counted from 0: from `peak` down half a cosine to 0 at `steps`."""
-    return peak * (1 + math.cos(math.pi * step / steps)) / 2
+def rate_of(recipe: Recipe, step: int, steps: int) -> float:
+    """The rate of a step, counted from 0: up to the highest, then down half a cosine to 0."""
+    rising = int(recipe.warmup * steps)
+    if step < rising:
+        return recipe.learning_rate * (step + 1) / (rising + 1)
+    half_circle = math.pi * (step - rising) / (steps - rising)
+    return recipe.learning_rate * (1 + math.cos(half_circle)) / 2
 
 
 @torch.inference_mode()

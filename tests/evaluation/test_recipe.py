@@ -15,7 +15,7 @@ from optuna_egnas.errors import InvalidSpace
 from optuna_egnas.evaluation._training import (
     Recipe,
     candidate_seed,
-    cosine_rate,
+    rate_of,
 )
 
 
@@ -40,6 +40,7 @@ class TestRecipe:
             ({"weight_decay": -1e-4}, "`weight_decay` must be at least 0"),
             ({"momentum": 1.0}, "`momentum` must be at least 0 and below 1, but got momentum=1.0"),
             ({"momentum": -0.1}, "`momentum` must be at least 0"),
+            ({"warmup": 1.0}, "`warmup` must be at least 0 and below 1, but got warmup=1.0"),
             ({"label_smoothing": 1.0}, "`label_smoothing` must be at least 0 and below 1"),
             ({"label_smoothing": -0.1}, "`label_smoothing` must be at least 0"),
             ({"batch_size": 1}, "`batch_size` must be at least 2, but got batch_size=1"),
@@ -67,14 +68,14 @@ class TestRecipe:
         assert (recipe.crop_padding, recipe.cutout, recipe.flip) == (crop_padding, cutout, True)
         assert replace(recipe, crop_padding=0, cutout=0, flip=False) == Recipe()
 
-    @pytest.mark.parametrize("changes", [{}, {"label_smoothing": 0.1}])
+    @pytest.mark.parametrize("changes", [{}, {"label_smoothing": 0.1}, {"warmup": 0.3}])
     def test_json_holds_every_field(self, changes):
         recipe = replace(Recipe.for_images((3, 32, 32), flip=True), **changes)
 
         assert Recipe(**json.loads(json.dumps(recipe.to_json()))) == recipe
 
     def test_a_recipe_without_smoothing_reads_as_those_of_before(self):
-        assert "label_smoothing" not in Recipe().to_json()
+        assert not {"label_smoothing", "warmup"} & set(Recipe().to_json())
 
 
 class TestSeed:
@@ -104,7 +105,22 @@ class TestSchedule:
         ("step", "rate"), [(0, 0.4), (1, 0.2 + 0.1 * math.sqrt(2)), (2, 0.2), (4, 0.0)]
     )
     def test_half_a_cosine(self, step, rate):
-        assert cosine_rate(0.4, step, 4) == pytest.approx(rate, abs=1e-15)
+        assert rate_of(Recipe(learning_rate=0.4), step, 4) == pytest.approx(rate, abs=1e-15)
+
+    @pytest.mark.parametrize(
+        ("warmup", "steps", "rates"),
+        [
+            (0.5, 4, [0.1, 0.2, 0.3, 0.15, 0.0]),
+            (0.5, 6, [0.075, 0.15, 0.225, 0.3, 0.225, 0.075, 0.0]),
+            (0.9, 1, [0.3, 0.0]),  # a single step cannot rise
+        ],
+    )
+    def test_the_rate_rises_first_where_there_is_a_warmup(self, warmup, steps, rates):
+        recipe = Recipe(learning_rate=0.3, warmup=warmup)
+
+        found = [rate_of(recipe, step, steps) for step in range(len(rates))]
+
+        assert found == pytest.approx(rates, abs=1e-15)
 
     def test_every_step_learns_and_the_end_is_zero(self):
         recipe = Recipe(batch_size=8)
@@ -113,7 +129,7 @@ class TestSchedule:
                 *trained(network_of(SMALL), samples(20), samples(4), epochs=4, recipe=recipe)
             ]
 
-        assert rates == [cosine_rate(0.025, step, 12) for step in range(12)]
+        assert rates == [rate_of(recipe, step, 12) for step in range(12)]
         assert rates == sorted(rates, reverse=True) and rates[-1] > 0
         assert [record.learning_rate for record in records] == [*rates[3::3], 0.0]
 
