@@ -11,6 +11,7 @@ from ._core.architecture import Architecture
 from ._core.budget import Budget
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
+from ._core.operations import Operation, register_operation
 from .errors import EgnasError
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ __all__ = [
     "MacroSpace",
     "MicroSampler",
     "MicroSpace",
+    "Operation",
     "create_linked_studies",
     "load_linked_studies",
+    "register_operation",
     "search",
     "training_budget",
 ]

@@ -12,8 +12,10 @@ NAMES = {
     "MacroSpace",
     "MicroSampler",
     "MicroSpace",
+    "Operation",
     "create_linked_studies",
     "load_linked_studies",
+    "register_operation",
     "search",
     "training_budget",
 }

@@ -1,0 +1,75 @@
+"""The documentation's site: built as CI builds it, and what would end that build."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+import optuna_egnas
+from optuna_egnas import load_linked_studies
+from optuna_egnas._trace import read_trace
+from optuna_egnas.replay import replay
+from optuna_egnas.visualization import network_svg
+
+ROOT = Path(__file__).parents[1]
+
+
+def build(project: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("mkdocs")
+    package = str(Path(optuna_egnas.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target)],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": package, "NO_MKDOCS_2_WARNING": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    built = build(ROOT, tmp_path / "site")
+
+    assert built.returncode == 0, built.stdout
+    assert "egnas worker" in (tmp_path / "site/commands.html").read_text(encoding="utf-8")
+    assert "BudgetPruner" in (tmp_path / "site/api.html").read_text(encoding="utf-8")
+    assert (tmp_path / "site/reports/digits/walk.json").exists()
+
+
+DAMAGE = {
+    "a picture from elsewhere": ("![x](https://example.org/x.png)", "loads from another host"),
+    "a script": ('<script src="//example.org/x.js"></script>', "loads from another host"),
+    "a page that is not there": ("[x](nowhere.md)", "nowhere.md"),
+    "a heading that is not there": ("[x](index.md#nowhere)", "#nowhere"),
+    "a name that is not there": ("::: optuna_egnas.nothing", "optuna_egnas.nothing"),
+}
+
+
+@pytest.mark.parametrize("row", DAMAGE)
+def test_a_strict_build_ends_with(tmp_path: Path, row: str) -> None:
+    text, said = DAMAGE[row]
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    for folder in ("docs", "studies", "optuna_egnas"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    with (tmp_path / "docs/index.md").open("a", encoding="utf-8") as page:
+        page.write(f"\n\n{text}\n")
+
+    built = build(tmp_path, tmp_path / "site")
+
+    assert built.returncode == 1, built.stdout
+    assert said in built.stdout
+
+
+def test_the_drawing_on_the_pages_is_that_of_the_kept_search() -> None:
+    trace, storage = read_trace(ROOT / "studies/digits/walk.json"), InMemoryStorage()
+    replay(trace, storage=storage, name=trace.dataset)
+    studies = load_linked_studies(storage=storage, name=trace.dataset)
+
+    # Else: python studies/draw_search.py studies/digits/walk.json docs
+    assert (ROOT / "docs/network.svg").read_text(encoding="utf-8") == network_svg(studies)
