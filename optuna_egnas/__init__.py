@@ -1,7 +1,8 @@
 """Global neural architecture search as an Optuna plugin: the whole network, macro then micro.
 
-`search` runs a whole search on images. The samplers, the spaces and the linked studies work in
-any Optuna project without it. Importing this package loads neither torch nor plotly.
+`search` runs a whole search on images, and `train` trains what it has found. The samplers, the
+spaces and the linked studies work in any Optuna project without them. Importing this package
+loads neither torch nor plotly.
 """
 
 from importlib import import_module
@@ -15,6 +16,8 @@ from ._core.operations import Operation, register_operation
 from .errors import EgnasError
 
 if TYPE_CHECKING:
+    from ._final import train
+    from ._final_result import FinalResult
     from ._linked import LinkedStudies, create_linked_studies, load_linked_studies
     from ._search import search
     from .pruners import BudgetPruner, training_budget
@@ -25,6 +28,7 @@ __all__ = [
     "Budget",
     "BudgetPruner",
     "EgnasError",
+    "FinalResult",
     "LinkedStudies",
     "MacroSampler",
     "MacroSpace",
@@ -35,17 +39,20 @@ __all__ = [
     "load_linked_studies",
     "register_operation",
     "search",
+    "train",
     "training_budget",
 ]
 
 _DOORS = {
     "BudgetPruner": ".pruners",
+    "FinalResult": "._final_result",
     "LinkedStudies": "._linked",
     "MacroSampler": ".samplers",
     "MicroSampler": ".samplers",
     "create_linked_studies": "._linked",
     "load_linked_studies": "._linked",
     "search": "._search",
+    "train": "._final",
     "training_budget": ".pruners",
 }
 """Names that are loaded when they are first used."""

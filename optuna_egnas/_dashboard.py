@@ -18,6 +18,7 @@ from optuna.storages import InMemoryStorage
 
 from ._claims import all_trials, key_of, reopened, storage_of
 from ._entries import RUNNING, Entry, entries
+from ._finals import finals
 from ._link import ROLES, Role
 from ._notes import merged, study_note, trial_note
 
@@ -78,7 +79,7 @@ class Board:
             self._note_trials(role, told)
         result = self.studies.result()
         phases = tuple(dict.fromkeys(entry.phase for entry in told if entry.place is not None))
-        state = (result.finished, result.architecture, phases)
+        state = (result.finished, result.architecture, phases, len(finals(self.studies)))
         if state != self._drawn:
             write_study_notes(self.studies, told, storage=self.storage)
             if result.architecture is not None:

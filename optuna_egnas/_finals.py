@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from optuna.artifacts import upload_artifact
 
-from ._artifacts import DEFAULT_PLACE, open_artifacts
+from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._claims import study_attributes, write_attribute
 from ._core.architecture import Architecture
 from ._link import read_places
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 FINAL = "egnas:final:"
 """How the attributes of final trainings begin; the digest of the settings and the seed follow."""
+BEGUN = "egnas:final-begun:"
+"""The same of those that have begun, with any seed; the digest follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +197,36 @@ def store_final(
     return record
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """Final trainings that have begun: their settings, how many seeds at most, and when last."""
+
+    settings: FinalSettings
+    seeds: int
+    at: str
+
+
+def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> None:
+    """Write that trainings begin, or go on: only so are their checkpoints ever found again."""
+    before = [each.seeds for each in all_begun(studies) if each.settings == settings]
+    record = {
+        "settings": settings.to_json(),
+        "seeds": max([seeds, *before]),
+        "at": datetime.now(timezone.utc).isoformat(),
+    }
+    write_attribute(studies.micro, f"{BEGUN}{settings.digest()}", record)
+
+
+def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
+    """All final trainings of a search that have ever begun, the latest last."""
+    found = [
+        Begun(**{**value, "settings": FinalSettings.from_json(value["settings"])})
+        for key, value in study_attributes(studies.micro).items()
+        if key.startswith(BEGUN)
+    ]
+    return tuple(sorted(found, key=lambda begun: begun.at))
+
+
 def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
     """All final trainings of a search that have ended, the oldest first."""
     attributes = study_attributes(studies.micro)
@@ -244,9 +277,17 @@ def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
     return Report.from_json(json.loads(content))
 
 
+def accuracy_words(records: Sequence[FinalRecord]) -> str:
+    """The test accuracy of final trainings: its mean, and its spread over several seeds."""
+    accuracies = [100 * record.test_accuracy for record in records]
+    if len(accuracies) == 1:
+        return f"{accuracies[0]:.2f} %"
+    return f"{mean(accuracies):.2f} +- {stdev(accuracies):.2f} % ({len(accuracies)} seeds)"
+
+
 def place_of_artifacts(studies: LinkedStudies) -> str:
     """Where a search keeps its artifacts."""
-    return read_places(studies.macro).get("artifacts", DEFAULT_PLACE)
+    return full_place(read_places(studies.macro).get("artifacts", DEFAULT_PLACE))
 
 
 def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:

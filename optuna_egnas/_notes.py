@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ._entries import Entry
+from ._finals import FinalRecord, accuracy_words, finals
 from ._link import Role
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def study_note(
     other: Role = "micro" if role == "macro" else "macro"
     name, url = shlex.quote(result.name), shlex.quote(storage)
     commands = [f"egnas show {name} --storage {url}", f"egnas plot {name} --storage {url}"]
+    if result.finished and not finals(studies):
+        commands.insert(0, f"egnas train {name} --storage {url}")
     if not result.finished:
         commands.insert(0, f"egnas worker --name {name} --storage {url}  # goes on from here")
     steps = [entry for entry in told if entry.role == role and entry.place is not None]
@@ -74,6 +77,7 @@ def study_note(
             f"[{result.studies[other]}]({partner}), which asks {QUESTIONS[other]}.",
             "",
             f"**{_state(result)}** {_found(result)}",
+            *_tested(finals(studies)),
             "",
             f"This study: {len(steps)} steps of the walk"
             + (f" (now: {steps[-1].phase})" if steps and not result.finished else "")
@@ -108,6 +112,19 @@ def _found(result: Result) -> str:
     if result.valid_accuracy is None:
         return f"{said}."
     return f"{said}, {100 * result.valid_accuracy:.2f} % of the validation images right."
+
+
+def _tested(trained: tuple[FinalRecord, ...]) -> list[str]:
+    if not trained:
+        return []
+    words, last = accuracy_words(trained), trained[0]
+    files = ", ".join(f"`{record.file_name}`" for record in trained)
+    return [
+        "",
+        f"**Final training:** {words} of {last.n_test:,} test images right after {last.epochs} "
+        f"epochs on {last.settings.n_train:,} images. Among the artifacts of the micro study: "
+        f"{files}.",
+    ]
 
 
 def _best(steps: list[Entry]) -> list[str]:

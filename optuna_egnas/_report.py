@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,22 @@ class Report:
     def calibration_error(self) -> float:
         """The expected calibration error; see `calibration_error`."""
         return calibration_error(self.bins)
+
+
+def pooled(reports: Sequence[Report]) -> Report:
+    """The tests of several networks together; each image counts once per network."""
+    cells = zip(*(report.confusion for report in reports), strict=True)
+    return Report(
+        class_names=reports[0].class_names,
+        confusion=tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in cells),
+        bins=tuple(map(_joined, zip(*(report.bins for report in reports), strict=True))),
+    )
+
+
+def _joined(bins: tuple[Bin, ...]) -> Bin:
+    count = sum(each.count for each in bins)
+    confidence = sum(each.count * each.confidence for each in bins) / count if count else 0.0
+    return Bin(count=count, correct=sum(each.correct for each in bins), confidence=confidence)
 
 
 def bins_from_json(records: list[dict[str, Any]]) -> tuple[Bin, ...]:

@@ -123,6 +123,7 @@ def delete_search(storage: BaseStorage, name: str) -> None:
 
 
 def _remove_files(storage: BaseStorage, studies: LinkedStudies) -> None:
+    from ._final import forget_finals
     from ._stored import stored_recipe
     from .evaluation._checkpoint import Checkpoints
 
@@ -130,6 +131,7 @@ def _remove_files(storage: BaseStorage, studies: LinkedStudies) -> None:
     if place is None:
         return
     store, link = open_artifacts(place), studies.link
+    forget_finals(studies, Checkpoints(store=store))
     for role in ROLES:
         study, reader = studies.study(role), studies.reader(role)
         trials = all_trials(study)

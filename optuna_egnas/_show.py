@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ._entries import entries
+from ._finals import accuracy_words, finals
 from ._forecast import seconds_left
 from ._link import linked_studies
 from ._storage import open_storage, parse_url, shown, storage_errors
@@ -58,12 +59,17 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     table = Table(title=_title(result), show_header=False, title_justify="left")
     for row in _rows(result):
         table.add_row(*row)
+    tested = finals(studies)
+    if tested:
+        table.add_row("test accuracy", accuracy_words(tested))
     table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
     table.add_row("storage", shown(storage))
     out.print(table)
     out.print("Next:")
     name, url = shlex.quote(result.name), shlex.quote(shown(storage))
     out.print(f"  egnas show {name} --storage {url}", soft_wrap=True)
+    if result.finished and not tested:
+        out.print(f"  egnas train {name} --storage {url}", soft_wrap=True)
     out.print(f"  optuna-dashboard {url}", soft_wrap=True)
 
 
@@ -150,8 +156,8 @@ def print_replay(shown: Replay | Simulation | PrunedReplay) -> None:
         out.print(f"  proposed {difference['proposed']}", soft_wrap=True)
     if isinstance(shown, Simulation):
         out.print(
-            f"{shown.workers} simulated workers need {_clock(shown.makespan)} for what took one "
-            f"{_clock(shown.sequential)}: {shown.speedup:.2f} times as fast, "
+            f"{shown.workers} simulated workers need {clock(shown.makespan)} for what took one "
+            f"{clock(shown.sequential)}: {shown.speedup:.2f} times as fast, "
             f"{shown.wasted} trials in vain."
         )
     if isinstance(shown, PrunedReplay):
@@ -221,9 +227,9 @@ class Display:
         )
 
     def _spent_and_left(self) -> str:
-        spent = f"{_clock(time.monotonic() - self._started)} spent"
+        spent = f"{clock(time.monotonic() - self._started)} spent"
         left = seconds_left(self._studies) if self._studies else None
-        return spent if left is None else f"{spent}, about {_clock(left)} left"
+        return spent if left is None else f"{spent}, about {clock(left)} left"
 
 
 _PLAIN = (
@@ -275,10 +281,10 @@ def _rows(result: Result) -> list[tuple[str, str]]:
             ("validation accuracy", accuracy),
             *rows,
         ]
-    return [*rows, ("training time", _clock(result.seconds))]
+    return [*rows, ("training time", clock(result.seconds))]
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Seconds as a person says them: 45 s, 3:05 min, 2:10 h."""
     whole = round(seconds)
     if whole < 60:

@@ -18,7 +18,7 @@ from .evaluation._checkpoint import CHECKPOINT_SECONDS
 from .evaluation._data import DataOptions, TrainingData
 from .evaluation._training import Recipe
 
-__all__ = ["DataOptions", "SearchOptions"]
+__all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
 
 STALE_AFTER = 900.0
 LARGEST_SEED = 2**63 - 1
@@ -96,12 +96,52 @@ class SearchOptions:
             known = ", ".join(sorted(PROFILES))
             raise InvalidSpace(f"`profile` must be one of {known}, but got {self.profile!r}.")
         for name, kind in (("macro", MacroSpace), ("micro", MicroSpace), ("recipe", Recipe)):
-            known_fields = {item.name for item in fields(kind)}
-            unknown = sorted(set(getattr(self, name)) - known_fields)
-            if unknown:
-                raise InvalidSpace(
-                    f"`{name}` must hold fields of {kind.__name__} only, but got {unknown[0]!r}."
-                )
+            _check_fields(name, getattr(self, name), kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """What can be chosen of a final training. What is None is as when it was begun before.
+
+    Args:
+        recipe: fields of `Recipe` that replace those of the search, `label_smoothing` say.
+        ema: train an average of the weights beside them, which keeps so much of itself at each
+            step, 0.99 say, and which is then the network; 0: none, the default.
+        all_images: train on all training images where the search took a `subset` of them;
+            default: on those that the search has trained and validated on.
+        unfinished: train the best network so far of a search that has not ended.
+        again: train with other settings although there are results. The test images are then
+            read another time, and whoever chooses between the results has selected by them.
+        data_root: folder of the data sets' files here; default: as the search has stored it.
+        checkpoint_seconds: a checkpoint is written after each epoch, but not more often.
+
+    Raises:
+        InvalidSpace: an unknown field, or a value that is out of its bounds.
+    """
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    ema: float | None = None
+    all_images: bool | None = None
+    unfinished: bool = False
+    again: bool = False
+    data_root: str | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+    def __post_init__(self) -> None:
+        _check_fields("recipe", self.recipe, Recipe)
+        check_number("checkpoint_seconds", self.checkpoint_seconds)
+        if self.ema is not None:
+            check_number("ema", self.ema)
+            if self.ema >= 1:
+                raise InvalidSpace(f"`ema` must be below 1, but got ema={self.ema}.")
+
+
+def _check_fields(name: str, values: Mapping[str, Any], kind: type) -> None:
+    unknown = sorted(set(values) - {item.name for item in fields(kind)})
+    if unknown:
+        raise InvalidSpace(
+            f"`{name}` must hold fields of {kind.__name__} only, but got {unknown[0]!r}."
+        )
 
 
 def _check_plain(options: SearchOptions) -> None:

@@ -25,6 +25,7 @@ from optuna_egnas._finals import (
     load_report,
     store_final,
 )
+from optuna_egnas._notes import study_note
 from optuna_egnas._report import Report
 from optuna_egnas._searches import delete_search
 from optuna_egnas.errors import SearchError
@@ -184,6 +185,20 @@ def test_a_damaged_file_is_refused(studies: LinkedStudies, folder: Path) -> None
 
     with pytest.raises(SearchError, match=r"bars-seed0\.egnas must be a trained network"):
         load_final(studies)
+
+
+def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies) -> None:
+    def note() -> str:
+        return study_note(studies, "micro", told=(), partner="/1", storage="sqlite:///egnas.db")
+
+    assert "egnas train bars --storage sqlite:///egnas.db" in note()
+    records = [stored(studies, seed) for seed in (0, 1)]
+    right = [100 * record.test_correct / 40 for record in records]
+
+    assert f"**Final training:** {sum(right) / 2:.2f} +- " in note()
+    assert "(2 seeds) of 40 test images right after 3 epochs on 80 images" in note()
+    assert "`bars-seed0.egnas`, `bars-seed1.egnas`" in note()
+    assert "egnas train bars" not in note()
 
 
 def test_deleting_the_search_deletes_the_files(studies: LinkedStudies, folder: Path) -> None:

@@ -60,10 +60,11 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"_artifacts", "_claims", "_core", "_link", "_linked", "_report", "evaluation", "errors"},
         {"optuna"},
     ),
+    "_final_result": ({"_finals", "_report"}, set()),
     "_entries": ({"_core", "_claims", "_translate", "_link", "_linked"}, {"optuna"}),
-    "_notes": ({"_core", "_entries", "_link", "_linked", "_result"}, set()),
+    "_notes": ({"_core", "_entries", "_finals", "_link", "_linked", "_result"}, set()),
     "_dashboard": (
-        {"_claims", "_entries", "_link", "_linked", "_notes", "visualization"},
+        {"_claims", "_entries", "_finals", "_link", "_linked", "_notes", "visualization"},
         {"optuna", "optuna_dashboard"},
     ),
     "visualization": (
@@ -74,11 +75,14 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
 TOP = {
     "options",
     "_search",
+    "_final",
+    "_final_setup",
     "_searches",
     "_study_file",
     "_trace",
     "replay",
     "_show",
+    "_show_final",
     "_rerun",
     "_simulate",
     "_pruned_replay",
@@ -144,7 +148,7 @@ def test_nothing_that_a_search_loads_reads_test_images() -> None:
     reads = re.compile(r"import .*_test_images|_test_images import")
     readers = [file.name for file in modules() if reads.search(file.read_text("utf-8"))]
 
-    assert readers == ["_stored.py"]
+    assert readers == ["_final_setup.py", "_stored.py"]
 
 
 @pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())

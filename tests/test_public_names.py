@@ -7,6 +7,7 @@ NAMES = {
     "Budget",
     "BudgetPruner",
     "EgnasError",
+    "FinalResult",
     "LinkedStudies",
     "MacroSampler",
     "MacroSpace",
@@ -17,6 +18,7 @@ NAMES = {
     "load_linked_studies",
     "register_operation",
     "search",
+    "train",
     "training_budget",
 }
 

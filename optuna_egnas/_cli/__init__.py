@@ -21,6 +21,7 @@ from ._plot import plot
 from ._replay import replay
 from ._search import search, worker
 from ._show import show
+from ._train import train
 
 __all__ = ["app", "main"]
 
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "worker": worker,
     "list": list_searches,
     "show": show,
+    "train": train,
     "plot": plot,
     "dashboard": dashboard,
     "delete": delete,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +24,19 @@ def quiet_optuna() -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Work that goes on later: on Ctrl-C or SIGTERM, say so and exit as a shell expects it."""
+    from .._stop import Terminated, ending_on_sigterm
+
+    try:
+        with ending_on_sigterm():
+            yield
+    except KeyboardInterrupt as stop:
+        errors.print("Stopped. The same command goes on from here.")
+        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
 
 
 def opened(storage: str, name: str | None) -> LinkedStudies:

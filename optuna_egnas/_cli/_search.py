@@ -16,7 +16,7 @@ from .._arguments import (
     read_arguments,
     read_duration,
 )
-from ._output import errors, print_json, quiet_optuna, record
+from ._output import ending_in_order, errors, print_json, quiet_optuna, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,16 +200,10 @@ def worker(
 
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
     """Train until all is done; on Ctrl-C or SIGTERM, end in order."""
-    from .._stop import Terminated, ending_on_sigterm
-
     if setup.moved_from is not None:
         errors.print(f"Checkpoints are kept elsewhere from now on; until now {setup.moved_from}.")
-    try:
-        with ending_on_sigterm(), display.following(setup.studies):
-            train()
-    except KeyboardInterrupt as stop:
-        errors.print("Stopped. The same command goes on from here.")
-        raise typer.Exit(143 if isinstance(stop, Terminated) else 130) from None
+    with ending_in_order(), display.following(setup.studies):
+        train()
 
 
 def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
