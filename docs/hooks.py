@@ -73,4 +73,5 @@ def _commands() -> str:
     ran = subprocess.run(
         [*command, "--name", "egnas"], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    return ran.stdout.split("\n", 2)[2]
+    # Its title stands on the page, and its list of commands ends each line with "...".
+    return re.sub(r"\*\*Commands\*\*:\n\n(?:\*.*\n)+", "", ran.stdout.split("\n", 2)[2])

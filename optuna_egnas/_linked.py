@@ -130,6 +130,12 @@ class LinkedStudies:
             studies={"macro": self.macro.study_name, "micro": self.micro.study_name},
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from ._html import page  # it draws, and so stands above this module
+
+        return page(self)
+
     def _macro_is_done(self) -> bool:
         walk = self.walk("macro")
         return walk is not None and isinstance(walk.next, Done) and walk.next.found is not None

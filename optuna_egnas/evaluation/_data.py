@@ -212,11 +212,15 @@ def _draw(labels: Tensor, count: int, *, least: int, left: int, generator: Gener
 class DataOptions:
     """How a named data set is read.
 
-    root: folder of the published sets' files; default `data` in the working directory.
-    download: fetch a published set into `root` where no copy is found.
-    image_size: folder:PATH only, images become image_size x image_size pixels; default 32.
-    test_fraction: folder:PATH without train and test only, the share of images kept for the test.
-    flip: whether a horizontal flip keeps an image's class; default: what the data set says.
+    Args:
+        root: folder of the published sets' files; default: `data` in the working directory.
+        download: fetch a published set into `root` where no copy is found.
+        image_size: folder:PATH only; images become so many pixels high and wide; default: 32.
+        test_fraction: folder:PATH without train and test only; the share kept for the test.
+        flip: whether a horizontal flip keeps an image's class; default: what the data set says.
+
+    Raises:
+        DataError: a value is out of its bounds.
     """
 
     root: str | None = None
