@@ -16,6 +16,7 @@ from ._core.operations import Operation, register_operation
 from .errors import EgnasError
 
 if TYPE_CHECKING:
+    from ._export import export
     from ._final import train
     from ._final_result import FinalResult
     from ._linked import LinkedStudies, create_linked_studies, load_linked_studies
@@ -36,6 +37,7 @@ __all__ = [
     "MicroSpace",
     "Operation",
     "create_linked_studies",
+    "export",
     "load_linked_studies",
     "register_operation",
     "search",
@@ -50,6 +52,7 @@ _DOORS = {
     "MacroSampler": ".samplers",
     "MicroSampler": ".samplers",
     "create_linked_studies": "._linked",
+    "export": "._export",
     "load_linked_studies": "._linked",
     "search": "._search",
     "train": "._final",

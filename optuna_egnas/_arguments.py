@@ -29,6 +29,14 @@ Simulated = Annotated[
     int | None,
     typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),
 ]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Of several final trainings, that of this seed; default: the lowest."),
+]
+FromFile = Annotated[
+    Path | None,
+    typer.Option("--from", help="A trained network's file, instead of a search."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -41,6 +41,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
     "evaluation/_examination": ({"evaluation", "_report"}, {"torch"}),
+    "evaluation/_onnx": ({"errors"}, {"torch", "onnx", "onnxruntime"}),
     "evaluation/_account": (
         {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
         {"optuna"},
@@ -76,6 +77,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
 }
 TOP = {
     "options",
+    "_export",
     "_search",
     "_final",
     "_final_setup",

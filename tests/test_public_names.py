@@ -15,6 +15,7 @@ NAMES = {
     "MicroSpace",
     "Operation",
     "create_linked_studies",
+    "export",
     "load_linked_studies",
     "register_operation",
     "search",

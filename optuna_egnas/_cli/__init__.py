@@ -15,9 +15,11 @@ import typer
 from ..errors import EgnasError
 from ._dashboard import dashboard
 from ._delete import delete
+from ._export import export
 from ._list import list_searches
 from ._output import fail
 from ._plot import plot
+from ._predict import predict
 from ._replay import replay
 from ._search import search, worker
 from ._show import show
@@ -38,6 +40,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_searches,
     "show": show,
     "train": train,
+    "export": export,
+    "predict": predict,
     "plot": plot,
     "dashboard": dashboard,
     "delete": delete,

@@ -19,13 +19,13 @@ from torch.utils.data import Dataset
 
 from ..errors import DataError
 from ._given import read_given
+from ._images import read_images
 from ._sources import (
     SOURCES,
     Content,
     ImageList,
     Part,
     list_images,
-    read_images,
     read_published,
 )
 

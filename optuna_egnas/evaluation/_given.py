@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
 from ..errors import DataError
-from ._sources import Content, as_bytes, as_labels, check_memory, one_line, pixels
+from ._images import pixels
+from ._sources import Content, as_bytes, as_labels, check_memory, one_line
 
 
 def read_given(dataset: Any) -> Content:

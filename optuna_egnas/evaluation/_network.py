@@ -49,7 +49,8 @@ def build(
     return network
 
 
-def _layer(layer: Layer) -> nn.Module:
+def layer_module(layer: Layer) -> nn.Module:
+    """A layer: ReLU, its operation, batch norm."""
     factory = pkgutil.resolve_name(operation(layer.op).module)
     return nn.Sequential(
         nn.ReLU(),
@@ -88,7 +89,7 @@ class ChainNetwork(nn.Module):
         layers = architecture.layers()
         width = layers[0].inputs
         self.stem = nn.Sequential(convolution(input_shape[0], width, 3, 1), nn.BatchNorm2d(width))
-        self.layers = nn.Sequential(*(_layer(layer) for layer in layers))
+        self.layers = nn.Sequential(*(layer_module(layer) for layer in layers))
         self.head = nn.Linear(layers[-1].outputs, classes)
 
     def forward(self, images: Tensor) -> Tensor:

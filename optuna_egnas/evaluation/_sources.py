@@ -1,4 +1,4 @@
-"""Files behind the data sets: published idx and CIFAR files, and images of any kind.
+"""Files behind the data sets: published idx and CIFAR files, and folders of images.
 
 A reader opens the files of the one part it is asked for. The training part is therefore read
 where the test files are absent or damaged, which torchvision's own classes refuse.
@@ -23,7 +23,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision import datasets
 
@@ -35,7 +34,6 @@ MEMORY_SHARE = 0.8
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 _UINT8_MAGIC = 0x0800
-_MODES = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGB", "RGBA": "RGB", "CMYK": "RGB"}
 
 
 def one_line(error: Exception) -> str:
@@ -70,27 +68,6 @@ def _size(count: int) -> str:
     return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.1f} MiB"
 
 
-def pixels(image: Image.Image, place: str, size: int | None = None) -> Tensor:
-    """A PIL image as uint8 [1, H, W] (grayscale) or [3, H, W] (colour), resized to size x size.
-
-    Transparency is dropped. A mode of more than 8 bits, or of another kind, is a DataError that
-    names `place`.
-    """
-    mode = _MODES.get(image.mode)
-    if mode is None:
-        raise DataError(
-            f"images must have one of the modes {', '.join(_MODES)}, found {image.mode} in {place}"
-        )
-    if image.mode == "P":
-        # Straight to RGB, Pillow warns about palettes with a transparent colour.
-        image = image.convert("RGBA")
-    image = image.convert(mode)
-    if size is not None:
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    values = torch.from_numpy(np.array(image))
-    return values.reshape(image.height, image.width, -1).permute(2, 0, 1)
-
-
 def as_bytes(images: Tensor, place: str) -> Tensor:
     """Images as uint8 0..255, from uint8 or from floats in [0, 1]."""
     images = images.detach().cpu()
@@ -110,40 +87,6 @@ def as_labels(labels: Tensor) -> Tensor:
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise DataError(f"labels must be of an integer dtype, found {labels.dtype}")
     return labels.detach().cpu().long()
-
-
-def read_images(files: Sequence[Path], *, reference: Path, size: int) -> Tensor:
-    """Image files as uint8 [N, C, size, size], grayscale or colour like the reference file.
-
-    A file that cannot be read, or is not of the reference's kind, is a DataError naming it.
-    """
-    # In its smallest size: what it needs in full is checked first.
-    channels = len(_read_image(reference, 1))
-    check_memory((len(files), channels, size, size))
-    images = torch.empty((len(files), channels, size, size), dtype=torch.uint8)
-    for index, file in enumerate(files):
-        image = _read_image(file, size)
-        if len(image) != channels:
-            gray, colour = (reference, file) if channels == 1 else (file, reference)
-            found = f"{gray} in grayscale and {colour} in colour"
-            raise DataError(f"images must be all grayscale or all colour, found {found}")
-        images[index] = image
-    return images
-
-
-def _read_image(file: Path, size: int) -> Tensor:
-    try:
-        with warnings.catch_warnings():
-            for suspicion in (UserWarning, Image.DecompressionBombWarning):
-                warnings.simplefilter("error", suspicion)
-            with Image.open(file) as image:
-                return pixels(image, str(file), size)
-    except DataError:
-        raise
-    # Pillow's decoders let errors of many kinds through for damaged files.
-    except Exception as error:
-        found = f"{file} ({one_line(error)})"
-        raise DataError(f"an image file must be readable by Pillow, found {found}") from error
 
 
 class Content(NamedTuple):

@@ -1,0 +1,58 @@
+"""`egnas predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .._arguments import STORAGE, FromFile, Json, Seed, Storage
+from ..errors import SearchError
+from ._output import opened, print_json, quiet_optuna
+
+if TYPE_CHECKING:
+    from ..evaluation._prediction import Classifier
+
+
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Image files, of any size.")],
+    storage: Storage = STORAGE,
+    name: Annotated[
+        str | None, typer.Option(help="The search's name; default: the only one there is.")
+    ] = None,
+    seed: Seed = None,
+    source: FromFile = None,
+    top: Annotated[int, typer.Option(help="So many classes for each image.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Say what is in images, by the trained network of a search or by a file of it."""
+    from ..evaluation._prediction import predict as guess
+
+    quiet_optuna()
+    if source is not None and (name is not None or seed is not None):
+        raise SearchError("A network must be that of a search or of --from, but got both.")
+    guesses = guess(_classifier(storage, name, seed, source), images, top=top)
+    if as_json:
+        found = [
+            {"file": str(file), "top": [each._asdict() for each in row]}
+            for file, row in zip(images, guesses, strict=True)
+        ]
+        print_json({"images": found})
+        return
+    for file, row in zip(images, guesses, strict=True):
+        words = ", ".join(f"{each.class_name} {100 * each.probability:.1f} %" for each in row)
+        typer.echo(f"{file}: {words}")
+
+
+def _classifier(
+    storage: str, name: str | None, seed: int | None, source: Path | None
+) -> Classifier:
+    from .. import _show
+    from .._finals import load_final
+    from ..evaluation._prediction import Classifier, read_classifier
+
+    if source is not None:
+        return read_classifier(source)
+    with _show.storage_trouble(storage):
+        return Classifier.of(load_final(opened(storage, name), seed))
