@@ -49,7 +49,7 @@ def export(
             called after the search.
         format: `state-dict`, `torch-export`, `onnx` or `python`, which is one readable module.
         seed: of several final trainings of a search, which one; default: the lowest.
-        overwrite: whether a file that is there may be replaced.
+        overwrite: whether a file that is there, and is another, may be replaced.
         check_test: whether to read the test images again, and to see that the exported network
             gets as many right as was reported; for a search only.
         data_root: the folder of the data sets' files here; default: where they were at first.

@@ -98,6 +98,7 @@ def print_final(result: FinalResult, storage: str) -> None:
     name, url = shlex.quote(result.name), shlex.quote(shown(storage))
     out.print("Next:")
     out.print(f"  egnas train {name} --storage {url} --seeds {len(result.records) + 2}")
+    out.print(f"  egnas export {name} --storage {url} --format python")
     out.print(f"  optuna-dashboard {url} --artifact-dir {shlex.quote(result.artifacts)}")
 
 

@@ -29,7 +29,7 @@ def export(
     seed: Seed = None,
     source: FromFile = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace another file that is there.")
     ] = False,
     check_test: Annotated[
         bool,
@@ -42,13 +42,15 @@ def export(
 ) -> None:
     """Hand over the trained network as a file that is used without this package."""
     from .. import _show
-    from .._export import export as hand_over
 
     quiet_optuna()
     if source is not None and name is not None:
         raise SearchError("A network must be that of a search or of --from, but got both.")
     with _show.storage_trouble(storage):
         studies: LinkedStudies | Path = source or opened(storage, name)
+        # Only now: it loads torch.
+        from .._export import export as hand_over
+
         exported = hand_over(
             studies,
             out,

@@ -91,12 +91,12 @@ def export_network(
         images: uint8 [N, C, H, W] to compare on; default: generated ones, always the same.
         kind: what these images are, in words.
         test: test images, of which both must get the same number right; default: none are read.
-        overwrite: whether a file that is there may be replaced.
+        overwrite: whether a file that is there, and is another, may be replaced.
 
     Raises:
         InvalidSpace: there is no such format.
-        SearchError: the file cannot be written, or is there; a package is missing; or what was
-            written does not calculate what the network does, and was removed again.
+        SearchError: the file cannot be written, or another is there; a package is missing; or
+            what was written does not calculate what the network does, and was removed again.
     """
     if format not in FORMATS:
         raise InvalidSpace(
@@ -105,12 +105,6 @@ def export_network(
     chosen = FORMATS[format]
     target = _target(trained, out, format)
     targets = (target, *([target.with_suffix(chosen.also)] if chosen.also else []))
-    for file in targets:
-        if file.exists() and not overwrite:
-            raise SearchError(
-                f"{file} must not be there yet, but is: choose another file with --out, or "
-                "replace it with --overwrite."
-            )
     chosen.check(trained)
     if images is None:
         images = generated_images(trained)
@@ -121,6 +115,8 @@ def export_network(
             difference, tolerance = _compared(trained, logits, images)
             if test is not None:
                 _check_test(trained, logits, test)
+            if not overwrite:
+                _check_free(targets, written.parent)
             # The weights of a module come before it, so that none is there without them.
             for file in reversed(targets):
                 (Path(folder) / file.name).replace(file)
@@ -169,6 +165,18 @@ def _target(trained: TrainedNetwork, out: Path | None, format: str) -> Path:
             f"The folder of an exported file must exist, but there is none at {target.parent}."
         )
     return target
+
+
+def _check_free(targets: tuple[Path, ...], folder: Path) -> None:
+    """Refuse to replace a file that is there, but for one that is the same as in this folder."""
+    for file in targets:
+        if file.exists() and not (
+            file.is_file() and file.read_bytes() == (folder / file.name).read_bytes()
+        ):
+            raise SearchError(
+                f"{file} must be new, or the same as before, but another one is there: choose "
+                "another file with --out, or replace it with --overwrite."
+            )
 
 
 def _module_name(name: str) -> str:

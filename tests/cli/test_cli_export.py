@@ -66,9 +66,12 @@ def test_the_dashboard_lists_an_export_once(egnas: Shell) -> None:
     first = egnas("export", "--format", "python", "--out", "mine.py", "--json").record
     assert names() == sorted([*before, "mine.py", "mine.pt"])
 
-    again = egnas("export", "--format", "python", "--out", "mine.py", "--overwrite", "--json")
+    again = egnas("export", "--format", "python", "--out", "mine.py", "--json")
 
     assert again.record["artifacts"] == first["artifacts"]
+    egnas.refuses(
+        "export", "--format", "python", "--out", "mine.py", "--seed", "1", saying=("mine.py",)
+    )
     other = egnas(
         "export", "--format", "python", "--out", "mine.py", "--overwrite", "--seed", "1", "--json"
     )
