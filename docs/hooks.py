@@ -23,6 +23,8 @@ FOREIGN = re.compile(
     r"""|@import[^;]*//[^;]*;|url\(["']?(?:https?:)?//[^)]*\)"""
 )
 """What makes a browser ask another host; a link that a person may follow does not."""
+LINKED = (".toml", ".json", ".png", ".svg")
+"""Files that a report may link to or show."""
 log = logging.getLogger("mkdocs.hooks.egnas")
 
 
@@ -35,7 +37,8 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     """Add the reports, and beside each what it links to."""
     for report in _reports():
-        for file in (report, *report.parent.glob("*.toml"), *report.parent.glob("walk.json")):
+        beside = (file for file in report.parent.iterdir() if file.suffix in LINKED)
+        for file in (report, *sorted(beside)):
             files.append(File.generated(config, _uri(file), abs_src_path=str(file)))
     return files
 

@@ -10,11 +10,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pages
 import pytest
 import typer
 
+import optuna_egnas
+from optuna_egnas import options, visualization
 from optuna_egnas._cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +84,15 @@ def test_every_name_that_is_imported_from_us_is_there(text: Path) -> None:
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("optuna_egnas"):
                 module = importlib.import_module(str(node.module))
                 assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("module", [optuna_egnas, options, visualization])
+def test_the_reference_holds_every_public_name(module: ModuleType) -> None:
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+
+    # The errors stand there as a module.
+    for name in {*module.__all__} - {"EgnasError"}:
+        assert re.search(rf"(::: {module.__name__}\.|- ){name}$", text, re.MULTILINE), name
 
 
 BROKEN = {
