@@ -22,11 +22,14 @@ from optuna_egnas._final import final_seed
 from optuna_egnas._final_setup import FinalProgress, default_epochs
 from optuna_egnas._finals import finals, load_final
 from optuna_egnas._searches import delete_search
+from optuna_egnas._stored import stored_recipe, stored_split
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace, SearchError
 from optuna_egnas.evaluation import _test_images
-from optuna_egnas.evaluation._data import LabelledImages
+from optuna_egnas.evaluation._data import LabelledImages, load_training
 from optuna_egnas.evaluation._examination import examine
+from optuna_egnas.evaluation._network import build
 from optuna_egnas.evaluation._training import Recipe, candidate_seed
+from optuna_egnas.evaluation._training import train as loop
 from optuna_egnas.options import TrainOptions
 
 
@@ -47,7 +50,12 @@ def pattern() -> Iterator[Path]:
 @pytest.fixture
 def ended(pattern: Path, folder: Path) -> Path:
     """A copy of it, whose artifacts are kept beside it."""
-    (folder / "egnas.db").write_bytes((pattern / "egnas.db").read_bytes())
+    return copied(pattern, folder)
+
+
+def copied(source: Path, folder: Path) -> Path:
+    """The search of one folder in another one."""
+    (folder / "egnas.db").write_bytes((source / "egnas.db").read_bytes())
     studies = opened(folder)
     for study in (studies.macro, studies.micro):
         study.set_user_attr("egnas:places", {"artifacts": str(folder / "artifacts")})
@@ -118,15 +126,24 @@ class TestResult:
             assert (network.test_correct, network.n_test) == (record.test_correct, 120)
             assert (network.epochs, network.seed) == (4, record.seed)
 
-    def test_seeds_differ_from_each_other_and_from_those_of_candidates(self, ended: Path) -> None:
-        result = trained(ended, seeds=2)
-
-        assert not same(weights(ended, 0), weights(ended, 1))
-        architecture, seed = result.settings.architecture, opened(ended).link.seed
-        assert final_seed(seed) != seed
-        assert candidate_seed(final_seed(seed), architecture, 4, 0) != candidate_seed(
-            seed, architecture, 4, 0
-        )
+    def test_it_is_one_run_of_the_loop_with_a_seed_of_its_own(self, ended: Path) -> None:
+        trained(ended, seeds=2)
+        link, architecture = opened(ended).link, opened(ended).result().architecture
+        assert architecture is not None
+        parts = stored_split(link, load_training(bars()))
+        joined = {
+            field: torch.cat([getattr(part, field) for part in parts])
+            for field in ("images", "labels")
+        }
+        assert final_seed(link.seed) != link.seed
+        for number in (0, 1):
+            seed = candidate_seed(final_seed(link.seed), architecture, 4, number)
+            generator = torch.Generator().manual_seed(seed)
+            network = build(architecture, input_shape=(1, 8, 8), classes=2, generator=generator)
+            recipe, images = stored_recipe(link), LabelledImages(**joined)
+            for _ in loop(network, images, None, epochs=4, recipe=recipe, seed=seed, device="cpu"):
+                pass
+            assert same(weights(ended, number), network.state_dict())
 
     def test_what_has_ended_is_not_repeated(self, ended: Path) -> None:
         first = trained(ended)
@@ -178,17 +195,16 @@ class TestOneTest:
             *["1/0", "1/1", "1/2", "test", "tested"],
         ]
 
-    def test_the_last_epoch_counts_whatever_the_test_says(self, ended: Path) -> None:
+    def test_no_epoch_is_chosen_by_the_test(self, ended: Path, pattern: Path) -> None:
         """Other test images change nothing of the network."""
         images, labels = held_out()
         trained(ended)
-        before = weights(ended)
+        with in_memory() as another:
+            other = copied(pattern, another)
 
-        delete_search(optuna.storages.get_storage(url(ended)), NAME)
-        searched(ended, macro=MACRO_OF_ONE, micro={"epochs": 1})
-        trained(ended, test=(images, 1 - labels))
+            trained(other, test=(images, 1 - labels))
 
-        assert same(weights(ended), before)
+            assert same(weights(other), weights(ended))
 
     def test_other_settings_are_refused_once_it_was_read(self, ended: Path) -> None:
         trained(ended)
@@ -202,6 +218,23 @@ class TestOneTest:
         assert (result.earlier, result.settings.epochs) == (1, 6)
         assert finals(opened(ended)) == result.records
         assert trained(ended, epochs=4).records[0].epochs == 4, "what is there can be looked at"
+
+    def test_what_was_begun_again_goes_on(self, ended: Path) -> None:
+        """But not what was begun before others were tested."""
+
+        def stop(event: FinalProgress) -> None:
+            if event.epoch:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            trained(ended, epochs=5, watch=stop)
+        trained(ended)
+        with pytest.raises(SearchError, match=r"epochs was 4, but got 5\. --again"):
+            trained(ended, epochs=5)
+        with pytest.raises(KeyboardInterrupt):
+            trained(ended, epochs=6, watch=stop, again=True)
+
+        assert trained(ended, epochs=None).settings.epochs == 6
 
 
 class TestSettings:
@@ -285,12 +318,20 @@ def _train_there(folder: Path, number: int, epoch: int, changes: dict[str, Any])
 
 class TestGoingOn:
     @pytest.mark.parametrize(
-        ("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+        ("number", "code", "epoch", "changes"),
+        [
+            (signal.SIGINT, 130, 3, {}),
+            # Killed, it has not written yet what it told last.
+            (signal.SIGKILL, -9, 2, {"ema": 0.8, "recipe": {"label_smoothing": 0.1}}),
+        ],
     )
-    @pytest.mark.parametrize("changes", [{}, {"ema": 0.8, "recipe": {"label_smoothing": 0.1}}])
     def test_a_stopped_training_equals_an_unbroken_one(
-        self, changes: dict[str, Any], number: int, code: int, ended: Path, folder: Path
+        self, number: int, code: int, epoch: int, changes: dict[str, Any], ended: Path
     ) -> None:
+        with in_memory() as another:
+            whole = copied(ended, another)
+            unbroken = trained(whole, **changes)
+            expected = weights(whole)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["optuna_egnas._final"])
         process = context.Process(target=_train_there, args=(ended, number, 3, changes))
@@ -303,16 +344,11 @@ class TestGoingOn:
 
         result = trained(ended, watch=events.append, **changes)
 
-        # Killed, the epoch that was told last may not be written yet.
-        assert events[0].epoch == (3 if number == signal.SIGINT else 2)
-        resumed = weights(ended)
+        assert events[0].epoch == epoch
+        assert same(weights(ended), expected)
+        assert result.reports == unbroken.reports
+        assert result.records[0].train_accuracy == unbroken.records[0].train_accuracy
         assert len(left_over(ended)) == 2, "the network and its report, no checkpoint"
-        delete_search(optuna.storages.get_storage(url(ended)), NAME)
-        searched(ended, macro=MACRO_OF_ONE, micro={"epochs": 1})
-        unbroken = trained(ended, **changes)
-        assert same(weights(ended), resumed)
-        assert unbroken.reports == result.reports
-        assert unbroken.records[0].train_accuracy == result.records[0].train_accuracy
 
     def test_a_training_whose_test_failed_is_not_repeated(
         self, ended: Path, monkeypatch: pytest.MonkeyPatch
