@@ -71,7 +71,7 @@ def train(
         test: the test data, likewise; data sets with a name bring their own.
         storage: of a search that is given by its name.
         epochs: default: as begun before, else two million images divided by their number, 30 to
-            200, and no fewer than any candidate has had.
+            100, and no fewer than any candidate has had.
         seeds: so many trainings, with seeds 0, 1, ... that are derived from the search's.
         device: where to train: `auto` takes a GPU where there is one.
         options: everything else.
@@ -132,7 +132,10 @@ def run_final(setup: FinalSetup) -> FinalResult:
         macs=space.macs(architecture),
         records=records,
         reports=tuple(read_report(studies, record) for record in records),
-        earlier=len(all_finals(studies)) - len(records),
+        earlier=sum(
+            record.stored < records[0].stored and record.settings != setup.settings
+            for record in all_finals(studies)
+        ),
         artifacts=place_of_artifacts(studies),
     )
 

@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 
 PASSES = 2_000_000
 """Images that a training passes by default, each as often as there are epochs ..."""
-FEWEST, MOST = 30, 200
-"""... but within these bounds of epochs."""
+FEWEST, MOST = 30, 100
+"""... but within these bounds of epochs. Digits gain nothing beyond 20: a network of depth 7 and
+width 9 had 284.3, 284.3 and 283.3 of 288 validation images right after 20, 60 and 200 (means of
+3 seeds)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ def train(
     storage: Storage = STORAGE,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Default: as begun before, else 30 to 200, more for fewer images."),
+        typer.Option(help="Default: as begun before, else 30 to 100, more for fewer images."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(help="So many trainings, which tell of the spread; those done count.")
