@@ -16,6 +16,7 @@ from .._core.architecture import Architecture, Layer
 from .._core.cost import Shape
 from .._core.operations import operation
 from ..errors import InvalidSpace
+from ._depthwise import DepthwiseConv2d
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
@@ -26,7 +27,7 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Modul
 def separable(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
     """A depthwise convolution with the kernel and the stride, then a pointwise one; no biases."""
     return nn.Sequential(
-        nn.Conv2d(inputs, inputs, kernel, stride, kernel // 2, groups=inputs, bias=False),
+        DepthwiseConv2d(inputs, kernel, stride),
         nn.Conv2d(inputs, outputs, 1, bias=False),
     )
 

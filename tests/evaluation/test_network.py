@@ -71,9 +71,9 @@ def test_modules_are_those_of_the_rules_in_their_order():
     convolutions = [module for module in found if isinstance(module, nn.Conv2d)]
     assert [type(module).__name__ for module in found] == [
         *("Conv2d", "BatchNorm2d"),
-        *("ReLU", "Conv2d", "Conv2d", "BatchNorm2d"),
+        *("ReLU", "DepthwiseConv2d", "Conv2d", "BatchNorm2d"),
         *("ReLU", "Conv2d", "BatchNorm2d"),
-        *("ReLU", "Conv2d", "Conv2d", "BatchNorm2d"),
+        *("ReLU", "DepthwiseConv2d", "Conv2d", "BatchNorm2d"),
         "Linear",
     ]
     assert [
