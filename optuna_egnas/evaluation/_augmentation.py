@@ -39,7 +39,9 @@ def channel_statistics(images: Tensor) -> ChannelStatistics:
 def normalised(images: Tensor, statistics: ChannelStatistics) -> Tensor:
     """Uint8 images [N, C, H, W] as floats of mean 0 and deviation 1, ready for a network."""
     values = (images.float() - statistics.mean) / statistics.std
-    return values.contiguous(memory_format=memory_format(images.device))
+    # A copy always, since images of one channel count as contiguous in any layout, while
+    # convolutions take their strides for the layout in which all that follows is calculated.
+    return values.clone(memory_format=memory_format(images.device))
 
 
 def draw_epoch(shape: torch.Size, recipe: Recipe, generator: Generator) -> Tensor:
@@ -90,7 +92,7 @@ def augmented(
     cut = _rectangle(
         _in_cutout(y, centre_row, recipe.cutout), _in_cutout(x, centre_column, recipe.cutout)
     )
-    return normalised(pixels * inside, statistics).masked_fill(cut, 0)
+    return normalised(pixels * inside, statistics).masked_fill_(cut, 0)
 
 
 def _rectangle(rows: Tensor, columns: Tensor) -> Tensor:

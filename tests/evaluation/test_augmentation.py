@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import pad
 from trainings import samples, seeded
 
@@ -98,6 +99,19 @@ class TestAugmentation:
 
         assert torch.equal(draws[:, 0], others[:, 0])
         assert not torch.equal(draws, others)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_lie_in_memory_as_convolutions_take_them(channels):
+    """Images of one channel count as contiguous in any layout: their strides say which."""
+    images = samples(6, shape=(channels, 4, 5)).images
+    expected = (20 * channels, 1, 5 * channels, channels)
+
+    _, found = batch_of(images, Recipe(crop_padding=1, cutout=2))
+    convolved = nn.Conv2d(channels, 7, 3)(found)
+
+    assert found.stride() == normalised(images, RAW).stride() == expected
+    assert convolved.is_contiguous(memory_format=torch.channels_last)
 
 
 class TestStatistics:
