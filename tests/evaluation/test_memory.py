@@ -1,7 +1,10 @@
-"""Too little memory: batches are divided, and the training stays the same."""
+"""Memory: too little of it divides batches and changes nothing else; what is freed is kept."""
 
 import math
+import platform
+import threading
 
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -138,3 +141,39 @@ def test_conditions_are_those_of_before_afterwards():
 
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="for glibc's malloc only")
+LARGE = 100 * 2**20
+
+
+def new_pages():
+    """Pages that the kernel hands out for a large tensor that is made and dropped again."""
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(LARGE, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@GLIBC
+def test_memory_of_one_step_serves_the_next():
+    with conditions(threads=1):
+        new_pages()
+        again = new_pages()
+        held = psutil.Process().memory_info().rss
+
+    assert again < 100
+    assert held - psutil.Process().memory_info().rss > LARGE / 2, "it is given back at the end"
+    assert new_pages() > 1000, "and all is as before"
+
+
+@GLIBC
+def test_a_thread_gets_large_blocks_too():
+    made = []
+    with conditions(threads=1):
+        thread = threading.Thread(target=lambda: made.append(torch.ones(LARGE, dtype=torch.uint8)))
+        thread.start()
+        thread.join()
+
+    assert made[0].sum() == LARGE

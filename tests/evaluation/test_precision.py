@@ -14,7 +14,7 @@ from optuna_egnas._search import Setup, prepare
 from optuna_egnas._workers import join
 from optuna_egnas.evaluation._data import LabelledImages
 from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._precision import faster_precision, has_bf16
+from optuna_egnas.evaluation._precision import NARROWEST, faster_precision, has_bf16
 from optuna_egnas.evaluation._training import Precision, Recipe, train
 
 CPU = torch.device("cpu")
@@ -117,7 +117,7 @@ def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
         Recipe(precision="tf32")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("width", "supported"), [(31, True), (64, False)])
+@pytest.mark.parametrize(("width", "supported"), [(NARROWEST - 1, True), (64, False)])
 def test_fp32_is_taken_untimed_where_bf16_cannot_pay(
     width: int, supported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
