@@ -21,7 +21,8 @@ from ._finals import (
 )
 from ._link import ROLES, read_places, write_places
 from ._linked import LinkedStudies, load_linked_studies
-from ._search import choose_device, moved
+from ._plan import choose_device
+from ._search import moved
 from ._storage import DEFAULT_URL, full_url
 from ._stored import stored_recipe, stored_source, stored_split, stored_test
 from .errors import DataError, SearchError

@@ -16,6 +16,7 @@ from ._claims import all_studies, storage_of, study_attributes, write_attribute
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
+from ._core.proposal import Found
 from ._core.walk import Done, follow
 from ._core.words import verdict_words
 from ._translate import Reader
@@ -201,11 +202,15 @@ def _macro_result(macro: Study, link: Link) -> dict[str, int]:
             f"The macro search of {link.name!r} found nothing to start from, since every network "
             f"that it asked for failed, the first one so: {verdict_words(walk.steps[0])}."
         )
-    found = walk.next.found
     assert isinstance(link.space, MicroSpace)
-    confirm = link.space.confirm_epochs
+    return start_from(link.space, walk.next.found)
+
+
+def start_from(space: MicroSpace, found: Found) -> dict[str, Any]:
+    """The fields of a micro space that a macro result sets."""
+    confirm = space.confirm_epochs
     start = {"depth": found.architecture.depth, "width": found.architecture.width}
-    if link.space.policy == "sound":
+    if space.policy == "sound":
         # Equal networks, equal budgets: the micro search goes on with the macro result's.
         return {**start, "epochs": found.epochs, "confirm_epochs": confirm or 0}
     return {**start, "confirm_epochs": found.epochs if confirm is None else confirm}

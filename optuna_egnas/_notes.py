@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ._entries import Entry
+from ._estimate import told as forecast_told
 from ._finals import FinalRecord, accuracy_words, finals
 from ._link import Role
 
@@ -85,6 +86,7 @@ def study_note(
             *_best(steps),
             "",
             _data(studies),
+            *_times(studies, result),
             "",
             "```bash",
             *commands,
@@ -133,6 +135,11 @@ def _best(steps: list[Entry]) -> list[str]:
         return []
     best = kept[-1]
     return ["", f"Its incumbent: {best.name}, {100 * kept[-1].score:.2f} % (trial {best.number})."]
+
+
+def _times(studies: LinkedStudies, result: Result) -> list[str]:
+    rows = forecast_told(studies, finished=result.finished)
+    return ["", "; ".join(f"{name}: {words}" for name, words in rows) + "."] if rows else []
 
 
 def _data(studies: LinkedStudies) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._claims import all_trials
 from ._link import Link, Role
-from ._search import choose_device, moved
+from ._plan import choose_device
+from ._search import moved
 from ._stored import stored_images, stored_recipe
 from .errors import SearchError
 from .evaluation._conditions import conditions

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from optuna.storages import InMemoryStorage
@@ -20,18 +19,18 @@ from ._limits import limit_reached, write_limits
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
 from ._outage import Outage, quiet_heartbeats
+from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
-from ._stored import decided_recipe, identity, stored_recipe
-from .errors import SearchError
+from ._stored import identity, stored_recipe
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import conditions, threads_for
-from .evaluation._data import LabelledImages, load_training, split
+from .evaluation._data import LabelledImages
 from .evaluation._objective import CandidateFailed, Objective
-from .evaluation._precision import AUTO, check_precision
-from .evaluation._training import Precision, Recipe
-from .options import SearchOptions, spaces
+from .evaluation._precision import check_precision
+from .evaluation._training import Recipe
+from .options import SearchOptions
 from .samplers._walk import WalkSampler
 
 if TYPE_CHECKING:
@@ -117,37 +116,23 @@ def prepare(
 ) -> Setup:
     """Everything of a search but its run; see `search`. Checks all before it writes anything."""
     options = options or SearchOptions()
-    where = choose_device(device)
-    content = load_training(data, options.data)
-    training, validation = split(
-        content,
-        valid_fraction=options.valid_fraction,
-        seed=options.seed,
-        subset=options.subset,
-    )
-    check_precision(options.precision, where)
-    asked = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
-    if options.precision != AUTO:
-        asked = replace(asked, precision=cast("Precision", options.precision))
-    is_open = options.precision == AUTO and "precision" not in options.recipe
-    macro, micro = spaces(content, len(validation.labels), options)
-    name = name or _default_name(content.name)
+    planned = plan(data, name=name, device=device, options=options)
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
     studies = create_in(
         lambda: open_storage(storage, heartbeat=True),
-        name=name,
-        macro=macro,
-        micro=micro,
-        dataset=identity(content, options, asked, len(training.labels)),
+        name=planned.name,
+        macro=planned.macro,
+        micro=planned.micro,
+        dataset=identity(planned.content, options, planned.recipe, len(planned.training.labels)),
         seed=options.seed,
-        decide=lambda link: decided_recipe(link, options, macro, asked, where) if is_open else {},
+        decide=lambda link: planned.decided(options, link),
     )
     return assemble(
         studies,
-        (training, validation),
+        (planned.training, planned.validation),
         recipe=stored_recipe(studies.link),
-        device=where,
+        device=planned.device,
         options=options,
         watch=watch,
         storage=full_url(storage),
@@ -231,23 +216,6 @@ def finish(setup: Setup) -> None:
         setup.objective.forget(setup.studies.study(role))
 
 
-def choose_device(device: str) -> torch.device:
-    """The device of this name; `auto` takes CUDA, else Apple's MPS, else the CPU."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise SearchError(
-            f"`device` must be auto or one that torch can use here, but got {device!r}: {reason}"
-        ) from None
-    return chosen
-
-
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     outage = Outage()
@@ -309,10 +277,6 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
     for role in ROLES:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None
-
-
-def _default_name(data: str) -> str:
-    return Path(data.removeprefix("folder:")).resolve().name if ":" in data else data
 
 
 def moved(images: LabelledImages, device: torch.device) -> LabelledImages:

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from ._core.words import clock
 from ._entries import entries
+from ._estimate import seconds_left, told
 from ._finals import accuracy_words, finals
-from ._forecast import seconds_left
 from ._link import linked_studies
 from ._storage import open_storage, parse_url, shown, storage_errors
 from .errors import SearchError
@@ -37,6 +38,9 @@ out = Console(highlight=False, markup=False, emoji=False)
 if not out.is_terminal:
     # A pipe has no width of its own; the walk's table reads best on lines of this length.
     out = Console(highlight=False, markup=False, emoji=False, width=120)
+
+SHARE = 30.0
+"""The rest is estimated anew after so many times as long as the last estimate took."""
 
 
 def storage_trouble(storage: str | None) -> AbstractContextManager[None]:
@@ -62,6 +66,8 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     tested = finals(studies)
     if tested:
         table.add_row("test accuracy", accuracy_words(tested))
+    for row in told(studies, finished=result.finished):
+        table.add_row(*row)
     table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
     table.add_row("storage", shown(storage))
     out.print(table)
@@ -197,6 +203,8 @@ class Display:
         self._tasks: dict[int, TaskID] = {}
         self._studies: LinkedStudies | None = None
         self._started = time.monotonic()
+        self._left: tuple[float, float] | None = None
+        self._due = float("-inf")
         self._times = ""
 
     @contextmanager
@@ -227,9 +235,16 @@ class Display:
         )
 
     def _spent_and_left(self) -> str:
-        spent = f"{clock(time.monotonic() - self._started)} spent"
-        left = seconds_left(self._studies) if self._studies else None
-        return spent if left is None else f"{spent}, about {clock(left)} left"
+        now = time.monotonic()
+        if self._studies is not None and now >= self._due:
+            left = seconds_left(self._studies, workers=max(1, len(self._tasks)))
+            self._left = left and (now, left.typical)
+            self._due = now + SHARE * (time.monotonic() - now)
+        spent = f"{clock(now - self._started)} spent"
+        if self._left is None:
+            return spent
+        at, typical = self._left
+        return f"{spent}, about {clock(max(0.0, typical - (now - at)))} left"
 
 
 _PLAIN = (
@@ -282,13 +297,3 @@ def _rows(result: Result) -> list[tuple[str, str]]:
             *rows,
         ]
     return [*rows, ("training time", clock(result.seconds))]
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a person says them: 45 s, 3:05 min, 2:10 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02d} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

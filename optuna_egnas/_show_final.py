@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from ._core.words import clock
 from ._finals import accuracy_words
-from ._show import clock, out
+from ._show import out
 from ._storage import shown
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -97,10 +98,13 @@ def stored_split(link: Link, content: TrainingData) -> tuple[LabelledImages, Lab
 
 def stored_recipe(link: Link) -> Recipe:
     """How the networks of a search are trained."""
+    return recipe_from(link.dataset)
+
+
+def recipe_from(dataset: Mapping[str, Any]) -> Recipe:
+    """The recipe among the values that identify a search's data and training."""
     fields = {
-        key.removeprefix(RECIPE): value
-        for key, value in link.dataset.items()
-        if key.startswith(RECIPE)
+        key.removeprefix(RECIPE): value for key, value in dataset.items() if key.startswith(RECIPE)
     }
     return Recipe(**fields)
 

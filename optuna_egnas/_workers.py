@@ -23,7 +23,8 @@ from optuna.storages import InMemoryStorage
 
 from ._limits import limit_reached
 from ._linked import load_linked_studies
-from ._search import Setup, assemble, bound, choose_device, finish, prepare
+from ._plan import choose_device
+from ._search import Setup, assemble, bound, finish, prepare
 from ._search import run as run_alone
 from ._stop import ending_on_sigterm
 from ._storage import full_url, open_storage, parse_url

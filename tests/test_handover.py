@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState
 from optuna_egnas import LinkedStudies, MacroSampler
 from optuna_egnas._core.encoding import Names
 from optuna_egnas._core.walk import Done
-from optuna_egnas._forecast import seconds_left
+from optuna_egnas._estimate import seconds_left
 from optuna_egnas._link import START, Role
 from optuna_egnas._translate import suggest
 from optuna_egnas.errors import SearchError

@@ -19,6 +19,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "_core": ({"_core", "errors"}, set()),
     "_core/verdict": ({"_core", "errors"}, {"numpy"}),
+    "_core/pace": ({"_core", "errors"}, {"numpy"}),
     "_alive": (set(), {"psutil"}),
     "_stop": (set(), set()),
     "_claims": ({"_core", "_alive"}, {"optuna"}),
@@ -64,7 +65,15 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "_final_result": ({"_finals", "_report"}, set()),
     "_entries": ({"_core", "_claims", "_translate", "_link", "_linked"}, {"optuna"}),
-    "_notes": ({"_core", "_entries", "_finals", "_link", "_linked", "_result"}, set()),
+    "_forecast": ({"_core", "_claims", "_link", "_linked"}, {"optuna"}),
+    "_estimate": (
+        {"_core", "_claims", "_forecast", "_translate", "_link", "_limits", "_linked"},
+        {"optuna"},
+    ),
+    "_notes": (
+        {"_core", "_entries", "_estimate", "_finals", "_link", "_linked", "_result"},
+        set(),
+    ),
     "_dashboard": (
         {"_claims", "_entries", "_finals", "_link", "_linked", "_notes", "visualization"},
         {"optuna", "optuna_dashboard"},
@@ -92,7 +101,8 @@ TOP = {
     "_pruned_replay",
     "_workers",
     "_arguments",
-    "_forecast",
+    "_foretell",
+    "_plan",
     "_stored",
     "_cli",
 } | {"__init__", "__main__"}

@@ -16,6 +16,7 @@ from .._arguments import (
     read_arguments,
     read_duration,
 )
+from ..errors import EgnasError
 from ._output import ending_in_order, errors, print_json, quiet_optuna, record
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from .._search import Setup
     from .._show import Display
+    from ..options import SearchOptions
 
 
 def search(
@@ -106,6 +108,9 @@ def search(
     engine: Annotated[
         str, typer.Option(help="What runs several workers: processes (here) or ray (a cluster).")
     ] = "processes",
+    forecast_only: Annotated[
+        bool, typer.Option("--forecast-only", help="How large and how long? Starts nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find a whole network; the same command goes on where it was stopped."""
@@ -143,12 +148,16 @@ def search(
     )
     quiet_optuna()
     _workers.check_workers(workers, engine, storage)
+    name = own_name if name is None else checked_name(name)
+    if forecast_only:
+        _forecast(dataset, name, device, options, workers, as_json=as_json)
+        return
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
         setup = _search.prepare(
             dataset,
             storage=storage,
-            name=own_name if name is None else checked_name(name),
+            name=name,
             device=device,
             options=options,
             watch=display,
@@ -160,6 +169,7 @@ def search(
             device=device,
             options=options,
         )
+        _foretell(setup, workers)
         _train(
             setup,
             display,
@@ -196,6 +206,47 @@ def worker(
         )
         _train(setup, display, lambda: _search.run(setup))
         _finish(setup, storage, as_json=as_json)
+
+
+def _forecast(
+    data: str,
+    name: str | None,
+    device: str,
+    options: SearchOptions,
+    workers: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the forecast of a search that is only planned."""
+    from .._foretell import foretell
+    from .._plan import plan
+
+    planned = plan(data, name=name, device=device, options=options)
+    told = foretell(planned, options, workers=workers)
+    print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
+
+
+def _foretell(setup: Setup, workers: int) -> None:
+    """Tell what a search that begins now will take; what was begun is estimated as it goes on."""
+    from .._core.words import clock
+    from .._estimate import seconds_left
+    from .._foretell import foretell_and_store
+
+    if setup.resumed:
+        left = seconds_left(setup.studies, workers=workers)
+        if left is not None and left.high:
+            errors.print(
+                f"About {clock(left.typical)} left ({clock(left.low)} to {clock(left.high)})."
+            )
+        return
+    try:
+        told = foretell_and_store(setup, workers=workers)
+    except (RuntimeError, EgnasError) as error:
+        # A device without the memory for it, say: the search itself divides its batches then.
+        errors.print(f"No forecast: {' '.join(str(error).split())}")
+        return
+    for line in told.lines():
+        errors.print(line)
 
 
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:

@@ -42,6 +42,17 @@ def count_macs(architecture: Architecture, input_shape: Shape, classes: int) -> 
     return total + layers[-1].outputs * classes
 
 
+def count_traffic(architecture: Architecture, input_shape: Shape) -> int:
+    """Values that the layers of one forward pass over one image read and write."""
+    _, height, width = input_shape
+    total = height * width * 2 * architecture.width
+    for layer in architecture.layers():
+        total += layer.inputs * height * width
+        height, width = (height - 1) // layer.stride + 1, (width - 1) // layer.stride + 1
+        total += layer.outputs * height * width
+    return total
+
+
 def widest(
     build: Callable[[int], Architecture],
     fits: Callable[[Architecture], bool],

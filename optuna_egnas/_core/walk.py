@@ -6,19 +6,18 @@ What lies beyond the last decided step is speculation: see `frontier.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from .history import Candidate, History
-from .proposal import Done, Position, Proposal, Step, Verdict, judge
+from .proposal import Done, Position, Proposal, Step, judge
 
 __all__ = [
     "Done",
     "SearchSpace",
     "Walk",
     "follow",
-    "least_left",
     "propose",
     "stand",
     "step_of",
@@ -73,29 +72,21 @@ def stand(space: SearchSpace, history: History) -> tuple[tuple[Step, ...], Posit
     return tuple(steps), position
 
 
-def least_left(space: SearchSpace, history: History) -> int:
-    """Epochs that are left if nothing more is accepted: what is likely left of a search."""
-    steps = _bet(space, history, _as_refused)
-    return sum(step.proposal.candidate.epochs or 0 for step in steps if step.guessed)
-
-
 def step_of(space: SearchSpace, history: History, candidate: Candidate) -> Step | None:
     """The first step on the likeliest path that trains this candidate; None: it is off it."""
-    steps = _bet(space, history, _as_likely)
+    steps = _bet(space, history)
     return next((step for step in steps if step.proposal.candidate == candidate), None)
 
 
-def _bet(
-    space: SearchSpace, history: History, bet: Callable[[Proposal], Verdict]
-) -> Iterator[Step]:
-    """All steps to the end; where an answer is missing, the verdict is a bet."""
+def _bet(space: SearchSpace, history: History) -> Iterator[Step]:
+    """All steps to the end; where an answer is missing, the verdict is the likeliest."""
     position: Position | Done = space.begin()
     while not isinstance(position, Done):
         proposal = position.proposal
         step = _decide(space, history, proposal) or Step(
             proposal=proposal,
             outcome=history.outcome(proposal.candidate),
-            verdict=bet(proposal),
+            verdict=proposal.likely,
             guessed=True,
         )
         yield step
@@ -106,11 +97,3 @@ def _decide(space: SearchSpace, history: History, proposal: Proposal) -> Step | 
     outcome = history.outcome(proposal.candidate)
     verdict = judge(proposal, outcome, space.n_valid)
     return verdict and Step(proposal=proposal, outcome=outcome, verdict=verdict)
-
-
-def _as_likely(proposal: Proposal) -> Verdict:
-    return proposal.likely
-
-
-def _as_refused(proposal: Proposal) -> Verdict:
-    return proposal.likely if proposal.bar is None else Verdict.REFUSED

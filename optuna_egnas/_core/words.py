@@ -30,6 +30,18 @@ def verdict_words(step: Step) -> str:
     return f"{verdict}: {margin:+.2f} points {against} {_name(step.proposal.phase, bar.incumbent)}"
 
 
+def clock(seconds: float) -> str:
+    """Seconds as a person says them: 45 s, 3:05 min, 2:10 h, 3 d 4 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
 def _name(phase: Phase, incumbent: Incumbent) -> str:
     architecture = incumbent.candidate.architecture
     if phase == "depth":

@@ -70,7 +70,8 @@ def test_the_result_is_one_json_object_and_progress_goes_to_stderr(
     assert ran.record["candidates"] == len([phase for phase, *_ in steps if phase != "confirm"])
     assert ran.record["epochs"] == ran.record["candidates"], "one epoch for each of them"
     assert ran.record["valid_accuracy"] == steps[-1][2]
-    first = ran.err.splitlines()[0]
+    assert ran.err.startswith("Space: "), "the forecast comes first"
+    first = next(line for line in ran.err.splitlines() if line.startswith("depth"))
     for part in ("depth", "depth 2, width 6", "1 epochs", "%", "baseline", "spent", "left"):
         assert part in first
 
@@ -153,7 +154,8 @@ def start(folder: Path) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stderr is not None
-    assert "epochs" in process.stderr.readline()
+    # What is forecast comes first.
+    assert any("epochs" in line for line in iter(process.stderr.readline, ""))
     return process
 
 
@@ -193,7 +195,7 @@ def test_control_c_before_the_search_has_begun_ends_in_order_too(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optuna_egnas._search.load_training", interrupted)
+    monkeypatch.setattr("optuna_egnas._plan.load_training", interrupted)
 
     assert egnas("search").code == 130
     assert egnas.files() == {}
@@ -205,7 +207,7 @@ def test_a_study_that_is_deleted_under_a_running_search_is_one_line(
     def deleted(*_: object) -> None:
         optuna.delete_study(study_name="tiny/macro", storage="sqlite:///egnas.db")
 
-    monkeypatch.setattr("optuna_egnas._search.load_training", _data.load_training)
+    monkeypatch.setattr("optuna_egnas._plan.load_training", _data.load_training)
     monkeypatch.setattr("optuna_egnas._show.Display.following", deleting(deleted))
     ran = searched("search", "tiny.toml")
 

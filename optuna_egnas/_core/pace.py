@@ -1,0 +1,92 @@
+"""How long a training takes, by the size of its network: a line through a few timed ones.
+
+Seconds of one epoch = a + b * depth + c * traffic + d * multiply-accumulates, with none of them
+negative: each layer costs something whatever its size (small networks), then what it reads and
+writes (depthwise convolutions), then its arithmetic (full convolutions, large widths).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .architecture import Architecture
+from .cost import count_traffic
+from .history import Candidate
+from .space import Space
+
+BESIDE = 0.1
+"""Seconds of a training that are spent on neither epochs nor writing: making its network, asking
+for it, looking at what others do."""
+WRITES = 18
+"""What a trial writes beside its parameters and its epochs: claims, attributes, its state."""
+A_WRITE = 0.01
+"""Seconds of a write where nothing is known of the storage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds of trainings on one device.
+
+    Args:
+        per_epoch, per_layer, per_value, per_mac: the line; see the module.
+        per_write: of writing once to the storage.
+        misfit: how far the timed networks are from the line, as a share (root mean square).
+    """
+
+    per_epoch: float
+    per_layer: float = 0.0
+    per_value: float = 0.0
+    per_mac: float = 0.0
+    per_write: float = A_WRITE
+    misfit: float = 0.0
+
+    def epoch(self, space: Space, architecture: Architecture) -> float:
+        """Seconds of one epoch of a network."""
+        weights = (self.per_epoch, self.per_layer, self.per_value, self.per_mac)
+        sizes = _sizes(space, architecture)
+        return sum(weight * size for weight, size in zip(weights, sizes, strict=True))
+
+    def training(self, space: Space, candidate: Candidate, *, parameters: int) -> float:
+        """Seconds of a candidate from its start to its end, with so many trial parameters."""
+        epochs = candidate.epochs or 0
+        writes = (WRITES + parameters + epochs) * self.per_write
+        return epochs * self.epoch(space, candidate.architecture) + writes + BESIDE
+
+    def to_json(self) -> dict[str, float]:
+        """Plain values under the field names."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Pace:
+        """Read what `to_json` wrote."""
+        return cls(**record)
+
+
+def fitted(space: Space, timed: Sequence[tuple[Architecture, float]]) -> Pace:
+    """The pace from networks with the seconds of one epoch of each; relative errors count."""
+    seconds = np.array([taken for _, taken in timed])
+    sizes = np.array([_sizes(space, network) for network, _ in timed], dtype=float)
+    relative = sizes / seconds[:, None]
+    scale = relative.max(axis=0)
+    kept = list(range(relative.shape[1]))
+    while True:
+        found = np.linalg.lstsq(relative[:, kept] / scale[kept], np.ones(len(timed)), rcond=None)
+        weights = found[0] / scale[kept]
+        if weights.min() >= 0 or len(kept) == 1:
+            break
+        # The most negative one explains nothing: a line without it.
+        kept.pop(int(np.argmin(found[0])))
+    line = np.zeros(relative.shape[1])
+    line[kept] = np.abs(weights)
+    misfit = float(np.sqrt(np.mean((relative @ line - 1) ** 2)))
+    names = ("per_epoch", "per_layer", "per_value", "per_mac")
+    return Pace(**dict(zip(names, line.tolist(), strict=True)), misfit=misfit)
+
+
+def _sizes(space: Space, architecture: Architecture) -> tuple[int, int, int, int]:
+    traffic = count_traffic(architecture, space.input_shape)
+    return 1, architecture.depth, traffic, space.macs(architecture)

@@ -1,0 +1,75 @@
+"""Drawn courses of a walk: what may still be asked for."""
+
+from __future__ import annotations
+
+from itertools import islice
+from random import Random
+
+import pytest
+from walking import macro, micro, walk_with
+
+from optuna_egnas._core.history import History, Running, Trained
+from optuna_egnas._core.macro import MacroSpace
+from optuna_egnas._core.micro import MicroSpace
+from optuna_egnas._core.outlook import Course, courses
+from optuna_egnas._core.proposal import Proposal
+from optuna_egnas._core.walk import propose
+
+SPACES = {
+    "macro": macro(),
+    "micro": micro(confirm_epochs=4),
+    "sound macro": macro(policy="sound"),
+    "sound micro": micro(policy="sound"),
+}
+
+
+def drawn(
+    space: MacroSpace | MicroSpace, history: History, count: int = 30, seed: int = 0
+) -> list[Course]:
+    return list(islice(courses(space, history, Random(seed)), count))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_courses_differ_and_ask_for_nothing_twice(name: str) -> None:
+    space = SPACES[name]
+
+    found = drawn(space, History())
+
+    assert len({course.left for course in found}) > 1
+    assert all(len(set(course.left)) == len(course.left) for course in found)
+    assert all(space.fits(each.architecture) for course in found for each in course.left)
+    assert all(course.found is not None for course in found)
+    assert found == drawn(space, History()), "the same generator, the same courses"
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_nothing_is_left_of_a_walk_that_has_ended(name: str) -> None:
+    space = SPACES[name]
+    walk = walk_with(space, lambda _: 500)
+    history = History({step.proposal.candidate: Trained(score=0.5) for step in walk.steps})
+
+    assert {course.left for course in drawn(space, history)} == {()}
+
+
+def test_what_is_trained_is_not_left_and_what_is_in_flight_is() -> None:
+    space = macro()
+    first = propose(space, History())
+    assert isinstance(first, Proposal)
+
+    flying = drawn(space, History({first.candidate: Running()}))
+    trained = drawn(space, History({first.candidate: Trained(score=0.5)}))
+
+    assert all(course.left[0] == first.candidate for course in flying)
+    assert not any(first.candidate in course.left for course in trained)
+
+
+def test_few_images_may_be_known_by_heart_which_ends_the_depth_phase() -> None:
+    space = macro(max_depth=40, depth_patience=30, n_valid=200)
+
+    depths = {
+        max(each.architecture.depth for each in course.left)
+        for course in drawn(space, History(), 60)
+    }
+
+    assert max(depths) >= 30
+    assert min(depths) < 20
