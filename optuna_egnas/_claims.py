@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -239,20 +239,29 @@ def is_alive(trial: FrozenTrial) -> bool:
     return _alive.is_alive(owner, trial.user_attrs.get(SIGN))
 
 
-def wait_for_lower(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+def wait_for_lower(
+    study: Study, trial: FrozenTrial, unread: Sequence[int] | None = None
+) -> list[FrozenTrial]:
     """Wait until all live trials of lower number have made their claims, but not for long.
 
-    Returns all trials as they then stand.
+    `unread`: the numbers of those that may not have finished; None: it may be any. Returns these
+    trials, or all, as they then stand.
     """
     began = time.monotonic()
     while True:
-        trials = all_trials(study)
+        trials = all_trials(study) if unread is None else _trials_numbered(study, unread)
         waited = time.monotonic() - began
         # The state first, of all: most trials have ended, and there may be many.
         running = [other for other in trials if other.state is TrialState.RUNNING]
         if not any(_may_yet_claim(other, trial, waited) for other in running):
             return trials
         time.sleep(POLL)
+
+
+def _trials_numbered(study: Study, numbers: Sequence[int]) -> list[FrozenTrial]:
+    storage, study_id = study._storage, study._study_id
+    ids = [storage.get_trial_id_from_study_id_trial_number(study_id, each) for each in numbers]
+    return [storage.get_trial(trial_id) for trial_id in ids]
 
 
 def _may_yet_claim(other: FrozenTrial, trial: FrozenTrial, waited: float) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 FIXED = "fixed_params"
 """Where Optuna keeps the parameters of an enqueued trial."""
 NO_VERDICT = (PREMISE, "limit")
+FEW = 8
+"""So many trials are read one by one; of more, all are."""
 RESUMED = "resumed_from"
 """The user attribute with the epoch from which a trial went on."""
 
@@ -150,6 +153,14 @@ class Reader:
             if seen.observation is not None and seen.observation.number not in kept
         ]
         return View(history=self._ledger.history(unfinished), diverted=frozenset(self._in_vain))
+
+    def unread(self, below: int) -> list[int] | None:
+        """The few trials numbered below that are not kept yet; None where they may be many."""
+        missing = below - len(self._kept)
+        if not 0 <= missing <= FEW or (self._kept and max(self._kept) >= below):
+            return None
+        backwards = (number for number in range(below - 1, -1, -1) if number not in self._kept)
+        return sorted(islice(backwards, missing))
 
     def candidate(self, trial: FrozenTrial) -> Candidate | None:
         """What a trial trains, by its claim or by its parameters; None if it is not ours."""

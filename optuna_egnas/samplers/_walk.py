@@ -79,7 +79,9 @@ class WalkSampler(BaseSampler):
         try:
             if self.patience is not None:
                 write_owner(study, trial, self.patience)
-            self._claim(study, trial)
+            # Those of higher number have claimed nothing yet, and what finished before is known:
+            # of many thousand trials, a look at all would take milliseconds.
+            self._claim(study, trial, self._read(study)[0].unread(trial.number))
         except Exception:
             # Raising here would leave the trial RUNNING for ever.
             return
@@ -178,8 +180,10 @@ class WalkSampler(BaseSampler):
             return Done(found=None, cut_short=DIVERTED)
         return tuple(free[:k])
 
-    def _claim(self, study: Study, trial: FrozenTrial) -> None:
-        trials = wait_for_lower(study, trial)
+    def _claim(
+        self, study: Study, trial: FrozenTrial, unread: Sequence[int] | None = None
+    ) -> None:
+        trials = wait_for_lower(study, trial, unread)
         reader, _ = self._read(study)
         if _is_given(reader, trial):
             write_claim(study, trial, None)

@@ -155,3 +155,22 @@ def test_dropping_what_the_sampler_has_read_changes_nothing() -> None:
         study.optimize(macro_objective, n_trials=1)
 
     assert asked(study, "depth", "width") == walked(MACRO)
+
+
+def test_a_trial_reads_only_those_of_lower_number_that_it_does_not_know() -> None:
+    sampler = MacroSampler(MACRO)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(macro_objective, n_trials=4)
+    reader = sampler.reader(study)
+
+    assert reader.unread(4) == [3], "the last one has ended since it was made"
+    reader.history(study)
+    assert reader.unread(4) == []
+    running = study.ask()
+    reader.history(study)
+    assert reader.unread(6) == [4, 5], "one that runs, and one that is not made yet"
+    assert reader.unread(2) is None, "some that are kept come after it"
+    assert reader.unread(100) is None, "too many to be read one by one"
+    study.tell(running, 0.1)
+    assert reader.unread(5) == [4]
+    assert MacroSampler(MACRO).reader(study).unread(100) is None
