@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +19,25 @@ STORAGE = "sqlite:///egnas.db"
 Storage = Annotated[
     str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.", show_default=True)
 ]
+
+
+def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For shell completion: the names of the searches in the storage. Never raises."""
+    with suppress(Exception):
+        from ._link import linked_studies
+        from ._storage import open_storage
+
+        opened = open_storage(ctx.params.get("storage") or STORAGE, create=False)
+        names = {link.name for _, link in linked_studies(opened)}
+        return sorted(name for name in names if name.startswith(incomplete))
+    return []
+
+
 Name = Annotated[
-    str | None, typer.Argument(help="The search's name; default: the only one there is.")
+    str | None,
+    typer.Argument(
+        help="The search's name; default: the only one there is.", autocompletion=complete_name
+    ),
 ]
 Workers = Annotated[
     int,

@@ -6,7 +6,7 @@ import csv
 import io
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from .errors import SearchError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ._doctor import Check
     from ._linked import LinkedStudies
     from ._pruned_replay import PrunedReplay
     from ._rerun import Rerun
@@ -140,6 +141,15 @@ def print_summaries(found: list[Summary], storage: str) -> None:
             "" if each.params is None else f"{each.params:,}",
             "" if each.last is None else f"{each.last:%Y-%m-%d %H:%M}",
         )
+    out.print(table)
+
+
+def print_checks(found: Sequence[Check]) -> None:
+    """What `egnas doctor` has found, one a row, and what to do."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for check in found:
+        said = check.said if not check.advice else f"{check.said}\n-> {check.advice}"
+        table.add_row(check.state, check.area, said)
     out.print(table)
 
 

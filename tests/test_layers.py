@@ -102,6 +102,7 @@ TOP = {
     "_workers",
     "_arguments",
     "_foretell",
+    "_doctor",
     "_plan",
     "_stored",
     "_cli",

@@ -1,54 +1,31 @@
 """The command `egnas`: prints and exit codes only.
 
-Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 a rerun that differs,
-2 bad input or a storage that cannot be used (one line says why), 130 stopped by Ctrl-C, 143 by
-SIGTERM.
+Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 a rerun that differs or
+something broken that `doctor` has found, 2 bad input or a storage that cannot be used (one line
+says why), 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 import typer
 
 from ..errors import EgnasError
-from ._dashboard import dashboard
-from ._delete import delete
-from ._export import export
-from ._list import list_searches
+from ._help import GROUPS, Story
 from ._output import fail
-from ._plot import plot
-from ._predict import predict
-from ._replay import replay
-from ._search import search, worker
-from ._show import show
-from ._train import train
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Global neural architecture search: depth and width, then every layer, in Optuna.",
+    cls=Story,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS: dict[str, Callable[..., None]] = {
-    "search": search,
-    "worker": worker,
-    "list": list_searches,
-    "show": show,
-    "train": train,
-    "export": export,
-    "predict": predict,
-    "plot": plot,
-    "dashboard": dashboard,
-    "delete": delete,
-    "replay": replay,
-}
-for name, command in COMMANDS.items():
-    app.command(name)(command)
+for commands in GROUPS.values():
+    for name, (command, _) in commands.items():
+        app.command(name)(command)
 
 
 def main() -> None:

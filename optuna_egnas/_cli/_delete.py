@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from .._arguments import STORAGE, Storage, checked_name
+from .._arguments import STORAGE, Storage, checked_name, complete_name
 from ..errors import SearchError
 from ._output import errors, quiet_optuna
 
 
 def delete(
-    name: Annotated[str, typer.Argument(help="The search's name.")],
+    name: Annotated[str, typer.Argument(help="The search's name.", autocompletion=complete_name)],
     storage: Storage = STORAGE,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
