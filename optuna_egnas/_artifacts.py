@@ -10,7 +10,7 @@ import re
 import uuid
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -65,6 +65,25 @@ def open_artifacts(place: str) -> Store:
         reason = " ".join(str(error).split())
         raise SearchError(f"Cannot keep artifacts at {place}: {reason}") from None
     return store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemoryStore:
+    """A store that ends with its process."""
+
+    _kept: dict[str, bytes] = field(default_factory=dict, init=False)
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """Read an artifact; KeyError where there is none."""
+        return BytesIO(self._kept[artifact_id])
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Write an artifact, or write it anew."""
+        self._kept[artifact_id] = content_body.read()
+
+    def remove(self, artifact_id: str) -> None:
+        """Remove an artifact, if there is one."""
+        self._kept.pop(artifact_id, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ from optuna.study import load_study
 from optuna.trial import Trial, TrialState
 
 from . import _alive
-from ._core.architecture import Architecture
 from ._core.history import Candidate
 from ._core.proposal import Proposal
 
@@ -199,13 +198,7 @@ def has_claim(trial: FrozenTrial) -> bool:
 def claimed(trial: FrozenTrial) -> Candidate | None:
     """The candidate that a trial has claimed."""
     record = trial.system_attrs.get(CLAIM, {}).get("candidate")
-    if record is None:
-        return None
-    return Candidate(
-        architecture=Architecture.from_json(record),
-        epochs=record["epochs"],
-        replicate=record["replicate"],
-    )
+    return None if record is None else Candidate.from_json(record)
 
 
 def claimed_phase(trial: FrozenTrial) -> str | None:
@@ -291,10 +284,4 @@ def _is_nameless(trial: FrozenTrial, after: timedelta) -> bool:
 
 
 def _to_json(proposal: Proposal) -> Mapping[str, Any]:
-    candidate = proposal.candidate
-    return {
-        **candidate.architecture.to_json(),
-        "phase": proposal.phase,
-        "epochs": candidate.epochs,
-        "replicate": candidate.replicate,
-    }
+    return {**proposal.candidate.to_json(), "phase": proposal.phase}

@@ -211,8 +211,11 @@ def start_from(space: MicroSpace, found: Found) -> dict[str, Any]:
     confirm = space.confirm_epochs
     start = {"depth": found.architecture.depth, "width": found.architecture.width}
     if space.policy == "sound":
-        # Equal networks, equal budgets: the micro search goes on with the macro result's.
-        return {**start, "epochs": found.epochs, "confirm_epochs": confirm or 0}
+        # Equal networks, equal budgets: the micro search goes on with the macro result's. Only
+        # scores of inherited weights do not compare with those of a training from scratch.
+        default = 0 if space.inherit is None else found.epochs
+        confirm = default if confirm is None else confirm
+        return {**start, "epochs": found.epochs, "confirm_epochs": confirm}
     return {**start, "confirm_epochs": found.epochs if confirm is None else confirm}
 
 

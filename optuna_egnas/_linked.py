@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
-SHARED = ("policy", "level", "input_shape", "classes", "n_valid", "max_params", "max_macs")
+TASK = ("input_shape", "classes", "n_valid")
+SHARED = (*TASK, "policy", "level", "max_params", "max_macs", "inherit")
 MAX_NAME = 500
 """Characters of a name: what Optuna's tables hold, less those of "/macro"."""
 PATIENCE = 2.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from optuna.storages import InMemoryStorage
 
-from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
+from ._artifacts import DEFAULT_PLACE, MemoryStore, Store, full_place, open_artifacts
 from ._claims import fail_dead, fail_own, storage_of, was_ended_by_others
 from ._core.walk import Done
 from ._dashboard import Board
@@ -164,7 +164,8 @@ def assemble(
         device=device,
         watch=watch,
         checkpoints=Checkpoints(
-            store=open_artifacts(place) if place else None, seconds=options.checkpoint_seconds
+            store=open_artifacts(place) if place else _without_place(studies),
+            seconds=options.checkpoint_seconds,
         ),
     )
     return Setup(
@@ -277,6 +278,11 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
     for role in ROLES:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None
+
+
+def _without_place(studies: LinkedStudies) -> Store | None:
+    """A search in memory keeps nothing, unless its candidates inherit weights."""
+    return None if studies.link.space.inherit is None else MemoryStore()
 
 
 def moved(images: LabelledImages, device: torch.device) -> LabelledImages:

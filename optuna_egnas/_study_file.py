@@ -6,6 +6,7 @@ seed = 0
 profile = "quick"
 valid_fraction = 0.2
 subset = 10000
+inherit = false
 deterministic = false
 artifacts = "egnas-artifacts" # for checkpoints: a directory, s3://bucket/prefix or gs://...
 checkpoint_seconds = 10
@@ -43,6 +44,7 @@ KINDS: dict[str, type] = {
     "seed": int,
     "valid_fraction": float,
     "subset": int,
+    "inherit": bool,
     "deterministic": bool,
     "artifacts": str,
     "checkpoint_seconds": float,

@@ -137,6 +137,11 @@ def write_trace(studies: LinkedStudies) -> dict[str, Any]:
     macro, found = link.space, result.architecture
     assert isinstance(macro, MacroSpace) and reader and isinstance(reader.space, MicroSpace)
     assert found is not None
+    if macro.inherit is not None:
+        raise SearchError(
+            "A trace must be of trainings from scratch, but got a search with `inherit`: the "
+            "format does not say who inherits from whom."
+        )
     if macro.n_valid is None:
         raise SearchError("A trace must say how many validation images there are: `n_valid`.")
     return {

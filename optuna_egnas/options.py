@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ._core.inheritance import SHARE
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.space import check_integer, check_number
@@ -57,6 +58,11 @@ class SearchOptions:
         precision: of every training: fp32, bf16 (bfloat16 autocast) or auto, which times the
             search's first network when the search is created and takes bf16 where that is
             clearly faster; fp32 where `deterministic` is set. Part of what a search is.
+        inherit: each candidate begins with the weights of the best network so far, deepened,
+            narrowed or with the layer changed, and is trained for a quarter of its epochs; see
+            `_core/inheritance.py`. Part of what a search is: its walk is no longer the published
+            one, and its scores are not those of trainings from scratch, only the last one is.
+            Another share is chosen by `macro={"inherit": 0.5}`.
         deterministic: every candidate is trained on one thread by deterministic algorithms, so
             that any number of workers on one machine gets the same values to the bit. Part of
             what a search is: the number of threads changes weights.
@@ -83,6 +89,7 @@ class SearchOptions:
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "auto"
+    inherit: bool = False
     deterministic: bool = False
     artifacts: str | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
@@ -171,6 +178,8 @@ def spaces(
     profile = options.profile or ("quick" if content.name == "digits" else "full")
     macro_values, micro_values = PROFILES[profile]
     task = {"input_shape": content.input_shape, "classes": content.classes, "n_valid": n_valid}
+    if options.inherit:
+        macro_values = {**macro_values, "inherit": SHARE}
     macro = MacroSpace(**{**macro_values, **task, **_tuples(options.macro)})
     shared = {name: getattr(macro, name) for name in SHARED}
     start = {"depth": macro.min_depth, "width": macro.min_width, "confirm_epochs": None}

@@ -101,12 +101,12 @@ class At:
             os.kill(os.getpid(), self.number)
 
 
-def elsewhere(folder: Path, at: At) -> int:
+def elsewhere(folder: Path, at: At, **changes: Any) -> int:
     """Search in a new process that gets a signal; returns how that ended."""
     context = multiprocessing.get_context("forkserver")
     # The server does not know this folder, so that it can only load what is installed.
     context.set_forkserver_preload(["optuna_egnas._search"])
-    process = context.Process(target=_search_there, args=(folder, at))
+    process = context.Process(target=_search_there, args=(folder, at, changes))
     process.start()
     process.join(60)
     code = process.exitcode
@@ -114,12 +114,12 @@ def elsewhere(folder: Path, at: At) -> int:
     return code
 
 
-def _search_there(folder: Path, at: At) -> None:
+def _search_there(folder: Path, at: At, changes: dict[str, Any]) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ending_on_sigterm():
-            searched(folder, watch=at)
+            searched(folder, watch=at, **changes)
     except Terminated:
         raise SystemExit(143) from None
     except KeyboardInterrupt:

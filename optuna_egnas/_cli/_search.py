@@ -74,6 +74,10 @@ def search(
         str | None,
         typer.Option(help="fp32, bf16, or auto (default): the faster, found out at the start."),
     ] = None,
+    inherit: Annotated[
+        bool,
+        typer.Option(help="Begin with the weights of the best so far, and train for less long."),
+    ] = False,
     deterministic: Annotated[
         bool, typer.Option(help="One thread and deterministic algorithms for every training.")
     ] = False,
@@ -125,6 +129,7 @@ def search(
             "subset": subset,
             "valid_fraction": valid_fraction,
             "precision": precision,
+            "inherit": inherit or None,
             "deterministic": deterministic or None,
             "artifacts": artifacts,
             "checkpoint_seconds": checkpoint_every,

@@ -76,7 +76,7 @@ def prospects(space: SearchSpace, history: History, k: int = 1) -> tuple[Prospec
     if isinstance(position, Done):
         return position
     likely = _look_ahead(space, history, steps, position, at_least=HAND_OUT)
-    free = (each for each in likely if history.outcome(each.proposal.candidate) is None)
+    free = (each for each in likely if _can_begin(history, each.proposal.candidate))
     return tuple(islice(free, k))
 
 
@@ -97,6 +97,14 @@ def wanted(
             if found == left:
                 break
     return frozenset(found)
+
+
+def _can_begin(history: History, candidate: Candidate) -> bool:
+    """Whether nobody has it, and its parent, if it has one, is trained to its end."""
+    if history.outcome(candidate) is not None:
+        return False
+    parent = candidate.parent
+    return parent is None or isinstance(history.outcome(parent), Trained)
 
 
 def _look_ahead(

@@ -1,7 +1,7 @@
 """What was asked, what came back, and how several trials of one candidate read as one outcome.
 
-A candidate is (architecture, epochs, replicate). A history maps candidates to outcomes; all
-decisions of a search are computed from it, each time anew.
+A candidate is (architecture, epochs, replicate, and whose weights it begins with). A history maps
+candidates to outcomes; all decisions of a search are computed from it, each time anew.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .architecture import Architecture
 
@@ -23,12 +24,39 @@ class Candidate:
     """One training: what is trained, for how many epochs, and which repetition of it.
 
     `epochs` is None for a finished trial that does not say how long it was trained; it then
-    stands for any budget.
+    stands for any budget from scratch. `parent` is the one whose final weights it begins with,
+    which may have a parent itself; None: from scratch.
     """
 
     architecture: Architecture
     epochs: int | None
     replicate: int = 0
+    parent: Candidate | None = None
+
+    @property
+    def is_trained_on(self) -> bool:
+        """Whether it is its parent once more, trained further."""
+        return self.parent is not None and self.parent.architecture == self.architecture
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Candidate:
+        """Read what `to_json` wrote."""
+        parent = record.get("parent")
+        return cls(
+            architecture=Architecture.from_json(record),
+            epochs=record["epochs"],
+            replicate=record["replicate"],
+            parent=None if parent is None else cls.from_json(parent),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: those of the architecture, epochs, replicate and, if any, the parent."""
+        record = {
+            **self.architecture.to_json(),
+            "epochs": self.epochs,
+            "replicate": self.replicate,
+        }
+        return record if self.parent is None else {**record, "parent": self.parent.to_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +134,7 @@ class History:
     def outcome(self, candidate: Candidate) -> Outcome | None:
         """What is known of a candidate; None if it was never asked, or was lost."""
         exact = self.outcomes.get(candidate)
-        if exact is not None:
+        if exact is not None or candidate.parent is not None:
             return exact
         unsaid = Candidate(
             architecture=candidate.architecture, epochs=None, replicate=candidate.replicate

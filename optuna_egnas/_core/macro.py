@@ -25,6 +25,7 @@ from .architecture import Architecture
 from .budget import attempt_epochs
 from .cost import widest
 from .history import Candidate
+from .inheritance import inheriting
 from .proposal import (
     Bar,
     Done,
@@ -114,6 +115,9 @@ class MacroSpace(Space):
 
     def begin(self) -> Position:
         """The automaton at its start; see the module for its rules."""
+        return inheriting(self._rules(), self.inherit)
+
+    def _rules(self) -> Position:
         if self.policy == "sound":
             from . import sound_macro  # it builds on this module
 

@@ -25,6 +25,7 @@ from . import sound_micro
 from .architecture import Architecture, check_kernel, replaced
 from .cost import widest
 from .history import Candidate
+from .inheritance import inheriting
 from .operations import operation
 from .proposal import (
     Bar,
@@ -90,6 +91,9 @@ class MicroSpace(Space):
 
     def begin(self) -> Position:
         """The automaton at its start; see the module for its rules."""
+        return inheriting(self._rules(), self.inherit)
+
+    def _rules(self) -> Position:
         if self.policy == "sound":
             return sound_micro.begin(self)
         chain = partial(_with_width, Architecture.chain(depth=self.depth, width=self.width))

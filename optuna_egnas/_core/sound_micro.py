@@ -18,7 +18,9 @@ A change passes with a gain that an equal network would show with the chance `le
 (`least_gain`); where `n_valid` is not known, with any gain.
 
 Confirm: where `confirm_epochs` is set, the network found is trained once more for so long, unless
-it just was. This decides nothing. In linked studies None stands for none: all scores compare.
+it just was, from scratch. This decides nothing. In linked studies None stands for none: all scores
+compare; where weights are inherited, they do not, and None stands for those of the macro result.
+A baseline that has stayed is its own confirmation.
 """
 
 from __future__ import annotations
@@ -168,7 +170,8 @@ def _changed(run: _Pass, count: int) -> Architecture:
 def _end(space: MicroSpace, network: Architecture, best: Incumbent | None) -> Position | Done:
     score = best.score if best else None
     found = Found(architecture=network, score=score, epochs=space.epochs)
-    if not (space.confirm_epochs and best) or space.confirm_epochs == space.epochs:
+    same = space.confirm_epochs == space.epochs and space.inherit is None
+    if not (space.confirm_epochs and best) or same:
         return Done(found=found)
     candidate = Candidate(architecture=network, epochs=space.confirm_epochs)
     proposal = Proposal(candidate=candidate, phase="confirm", bar=None, likely=Verdict.CONFIRMED)

@@ -32,6 +32,9 @@ class Space:
             exact counts of right answers, else with a tolerance of 1e-9.
         max_params: no network with more parameters is ever proposed.
         max_macs: no network with more multiply-accumulates per image is ever proposed.
+        inherit: where candidates begin with the incumbent's weights, the share of their epochs
+            that they are then trained for, above 0, at most 1; None: all are trained from
+            scratch. See `inheritance.py`.
     """
 
     policy: str = "paper"
@@ -41,6 +44,7 @@ class Space:
     n_valid: int | None = None
     max_params: int | None = None
     max_macs: int | None = None
+    inherit: float | None = None
 
     def params(self, architecture: Architecture) -> int:
         """Trainable parameters of a network for this task."""
@@ -87,6 +91,12 @@ def check_shared(space: Space) -> None:
         raise InvalidSpace(
             f"`level` must be above 0 and at most 0.5, but got level={space.level}."
         )
+    if space.inherit is not None:
+        check_number("inherit", space.inherit)
+        if not 0 < space.inherit <= 1:
+            raise InvalidSpace(
+                f"`inherit` must be above 0 and at most 1, but got inherit={space.inherit}."
+            )
     if len(space.input_shape) != 3:
         raise InvalidSpace(
             f"`input_shape` must be (channels, height, width), but got {space.input_shape}."

@@ -10,6 +10,8 @@ def name_candidate(proposal: Proposal) -> str:
     """The candidate by what is new in it: "depth 14, width 64", "layer 3: conv, width 58"."""
     architecture = proposal.candidate.architecture
     width = f"width {architecture.width}"
+    if proposal.candidate.is_trained_on:
+        return f"depth {architecture.depth}, {width}, trained on"
     incumbent = proposal.bar.incumbent if proposal.bar else None
     if proposal.phase in ("ops", "kernels") and incumbent:
         return f"{_change(proposal.phase, proposal, incumbent)}, {width}"

@@ -84,6 +84,10 @@ class Account:
         self.trial.set_user_attr("params", self.reader.space.params(architecture))
         self.trial.set_user_attr("macs", self.reader.space.macs(architecture))
         self.trial.set_user_attr("budget_epochs", self.candidate.epochs)
+        if self.candidate.parent is not None:
+            parent = self.candidate.parent.architecture
+            name = f"depth {parent.depth}, width {parent.width}"
+            self.trial.set_user_attr("inherits_from", name)
         self.life.show()
         self.tell(0, 0.0)
 
@@ -110,17 +114,21 @@ class Account:
             )
         )
 
-    def judge(self, score: float, train_accuracy: float | None) -> None:
-        """Write the verdict where it can be told already: attributes freeze when a trial ends."""
+    def judge(self, score: float, train_accuracy: float | None) -> Step | None:
+        """Write the verdict where it can be told already: attributes freeze when a trial ends.
+
+        Returns the step of the walk with it; None where it cannot be told.
+        """
         self.trial.set_user_attr("progress", 1.0)
         outcome = Trained(score=score, train_accuracy=train_accuracy)
         history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
         step = step_of(self.reader.space, history, self.candidate)
         if step is None or step.guessed:
             self.tell(self.candidate.epochs or 0, score, "trained ahead of the walk")
-            return
+            return None
         self.trial.set_user_attr("verdict", verdict_words(step))
         self.tell(self.candidate.epochs or 0, score, verdict_words(step))
+        return step
 
     def stop(self, epoch: int) -> NoReturn:
         """End a candidate that the study's pruner has stopped."""

@@ -21,9 +21,12 @@ from .._core.cost import Shape
 from .._core.history import Candidate
 from ._checkpoint import Checkpoint, Place
 from ._data import LabelledImages
+from ._inheritance import inherit
 from ._network import build
 from ._state import TrainingState
-from ._training import EpochRecord, Recipe, candidate_seed, train
+from ._training import EpochRecord, Recipe, seed_of, train
+
+Weights = Mapping[str, torch.Tensor]
 
 SMALLEST_MICRO_BATCH = 4
 """Batch norms need several images; a candidate that needs less memory than this takes fails."""
@@ -49,20 +52,31 @@ class Task:
 
 
 def train_candidate(
-    task: Task, candidate: Candidate, *, start: Checkpoint | None, place: Place
+    task: Task,
+    candidate: Candidate,
+    *,
+    start: Checkpoint | None,
+    place: Place,
+    inherited: Weights | None = None,
 ) -> Generator[EpochRecord, None, None]:
     """All records of a candidate's training, those of the checkpoint `start` first."""
     yield from start.records if start else ()
-    with closing(course(task, candidate, start=start, place=place)) as run:
+    with closing(course(task, candidate, start=start, place=place, inherited=inherited)) as run:
         for done in run:
             yield done.records[-1]
 
 
 def course(
-    task: Task, candidate: Candidate, *, start: Checkpoint | None, place: Place
+    task: Task,
+    candidate: Candidate,
+    *,
+    start: Checkpoint | None,
+    place: Place,
+    inherited: Weights | None = None,
 ) -> Generator[Checkpoint, None, None]:
     """A candidate's training after each of its epochs that follow the checkpoint `start`.
 
+    `inherited` are the final weights of its parent, where it has one and there is no `start`.
     After each whole epoch the place is told; it writes when it is due, once the next epoch is
     asked for.
     """
@@ -71,7 +85,7 @@ def course(
     assert candidate.epochs is not None
     while done.epoch < candidate.epochs:
         try:
-            for after in _epochs(task, candidate, done, micro_batch):
+            for after in _epochs(task, candidate, done, micro_batch, inherited):
                 done = after
                 place.note(done)
                 yield done
@@ -89,10 +103,14 @@ def course(
 def train_as(
     task: Task, candidate: Candidate, micro_batches: Sequence[int | None]
 ) -> Iterator[EpochRecord]:
-    """The records of a training that divides its batches as another did, epoch by epoch."""
+    """The records of a training that divides its batches as another did, epoch by epoch.
+
+    Ancestors are trained again as well, with whole batches.
+    """
     done = Checkpoint(records=(), state={})
+    inherited = _trained_again(task, candidate.parent) if candidate.parent else None
     for micro_batch, epochs in groupby(micro_batches):
-        run = _epochs(task, candidate, done, micro_batch)
+        run = _epochs(task, candidate, done, micro_batch, inherited)
         for done in islice(run, len([*epochs])):
             yield done.records[-1]
 
@@ -114,12 +132,25 @@ def give_memory_back(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
+def _trained_again(task: Task, candidate: Candidate) -> Weights:
+    """The final weights of a candidate, from nothing but what it is."""
+    inherited = _trained_again(task, candidate.parent) if candidate.parent else None
+    begin = Checkpoint(records=(), state={})
+    *_, done = _epochs(task, candidate, begin, None, inherited)
+    weights: Weights = done.state["weights"]
+    return weights
+
+
 def _epochs(
-    task: Task, candidate: Candidate, latest: Checkpoint, micro_batch: int | None
+    task: Task,
+    candidate: Candidate,
+    latest: Checkpoint,
+    micro_batch: int | None,
+    inherited: Weights | None,
 ) -> Iterator[Checkpoint]:
     """The training after each further epoch."""
     assert candidate.epochs is not None
-    seed = candidate_seed(task.seed, candidate.architecture, candidate.epochs, candidate.replicate)
+    seed = seed_of(task.seed, candidate)
     network = build(
         candidate.architecture,
         input_shape=task.input_shape,
@@ -127,6 +158,10 @@ def _epochs(
         generator=torch.Generator().manual_seed(seed),
     )
     begin: Mapping[str, Any] | None = latest.state or None
+    if candidate.parent is not None and begin is None:
+        assert inherited is not None, "a parent's weights are there before its child begins"
+        parent = candidate.parent.architecture
+        inherit(network, candidate.architecture, parent=parent, weights=inherited)
     state = TrainingState(start=begin, ema=task.ema)
     for record in train(
         network,

@@ -6,7 +6,7 @@ training and the validation images, and nothing here can load others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -27,6 +27,7 @@ from .._claims import (
 )
 from .._core.encoding import Names
 from .._core.history import Candidate
+from .._core.proposal import Step
 from .._core.walk import step_of
 from .._limits import LIMIT, limit_reached
 from .._link import Link, partner_name, read_link, start_of
@@ -34,8 +35,8 @@ from .._stop import interruptible
 from .._translate import Reader, suggest
 from ..errors import EgnasError, SearchError
 from ._account import Account, Life, Progress
-from ._checkpoint import Checkpoints, Place
-from ._course import Task, train_candidate
+from ._checkpoint import Checkpoint, Checkpoints, Place
+from ._course import Task, Weights, train_candidate
 from ._training import EpochRecord, NonFiniteLoss, Recipe
 
 if TYPE_CHECKING:
@@ -95,19 +96,26 @@ class Objective:
         )
 
     def forget(self, study: Study) -> None:
-        """Remove the checkpoints that are left of a study's walk, when it has ended."""
+        """Remove what is left of a study's walk, when it has ended: checkpoints and weights."""
         link, reader = _read(study)
+        inherits = reader.space.inherit is not None
         unfinished = (TrialState.FAIL, TrialState.PRUNED)
-        trials = [trial for trial in all_trials(study) if trial.state in unfinished]
+        trials = [trial for trial in all_trials(study) if inherits or trial.state in unfinished]
         for candidate in {reader.candidate(trial) for trial in trials} - {None}:
             assert candidate is not None
             if candidate.epochs is not None:
-                self._place(link, candidate).remove()
+                place = self._place(link, candidate)
+                place.remove()
+                if inherits:
+                    place.remove_weights()
 
     def _evaluate(self, trial: Trial) -> float:
         link, reader = _read(trial.study)
-        candidate = suggest(trial, reader.space, reader.names)
+        suggest(trial, reader.space, reader.names)
         frozen = all_trials(trial.study)[trial.number]
+        # Its parameters do not say whose weights it begins with; its claim does.
+        candidate = reader.candidate(frozen)
+        assert candidate is not None, "all of its parameters were suggested"
         account = Account(
             trial=trial,
             reader=reader,
@@ -119,12 +127,15 @@ class Objective:
             life=Life(trial=trial, patience=patience_of(frozen)),
         )
         account.begin()
-        known = _trained_elsewhere(trial.study, link, candidate)
+        known = None
+        if reader.space.inherit is None:
+            # Where weights are inherited, there must be some in this study.
+            known = _trained_elsewhere(trial.study, link, candidate)
         if known is not None:
             return account.copy(*known)
         place = self._place(link, candidate)
         try:
-            return self._train(account, place)
+            return self._train(account, link, place)
         except KeyboardInterrupt:
             place.write()
             raise
@@ -137,12 +148,12 @@ class Objective:
             place.remove() if account.is_given_up() else place.write()
             raise
 
-    def _train(self, account: Account, place: Place) -> float:
+    def _train(self, account: Account, link: Link, place: Place) -> float:
         trial, start = account.trial, place.newest()
         account.resume(start.epoch if start else 0)
         records: list[EpochRecord] = []
-        task = self.task(account.reader)
-        with closing(train_candidate(task, account.candidate, start=start, place=place)) as run:
+        run = self._course(account, link, account.candidate, place, start)
+        with closing(run):
             for record in _guarded(trial, run):
                 records.append(record)
                 trial.report(record.valid_accuracy, record.epoch)
@@ -153,9 +164,61 @@ class Objective:
                     account.stop(record.epoch)
         _write_records(trial, records, self.device)
         score = max(record.valid_accuracy for record in records)
-        account.judge(score, max(record.train_accuracy for record in records))
+        step = account.judge(score, max(record.train_accuracy for record in records))
+        if account.reader.space.inherit is not None:
+            self._hand_on(link, account.candidate, step, place)
         place.remove()
         return score
+
+    def _course(
+        self,
+        account: Account,
+        link: Link,
+        candidate: Candidate,
+        place: Place,
+        start: Checkpoint | None,
+    ) -> Generator[EpochRecord, None, None]:
+        """A candidate's training from where it stands; from its parent's weights at first."""
+        parent, inherited = candidate.parent, None
+        if start is None and parent is not None:
+            inherited = self._weights(account, link, parent)
+        task = self.task(account.reader)
+        return train_candidate(task, candidate, start=start, place=place, inherited=inherited)
+
+    def _weights(self, account: Account, link: Link, candidate: Candidate) -> Weights:
+        """The final weights of a finished candidate.
+
+        Where they are not kept, in a place that another machine does not see, say, the candidate
+        is trained again: they come out the same, as far as trainings do here. No limit counts
+        those epochs.
+        """
+        place = self._place(link, candidate)
+        kept = place.kept_weights()
+        if kept is not None:
+            return kept
+        account.trial.set_user_attr("parent_trained_again", True)
+        try:
+            with closing(self._course(account, link, candidate, place, place.newest())) as run:
+                for record in _guarded(account.trial, run):
+                    account.life.show(record.seconds)
+                    if _should_stop(account.trial, last=False):
+                        account.stop(0)
+        except (KeyboardInterrupt, optuna.TrialPruned):
+            place.write()
+            raise
+        place.keep_weights()
+        place.remove()
+        return place.latest_weights()
+
+    def _hand_on(self, link: Link, candidate: Candidate, step: Step | None, place: Place) -> None:
+        """Keep the weights of a candidate that may yet have children, until it has no more."""
+        if candidate.is_trained_on or (step is not None and not step.passed):
+            return
+        place.keep_weights()
+        # The parent may be asked for once more, if this trial is lost; not so who came before it.
+        before = candidate.parent and candidate.parent.parent
+        if step is not None and before is not None:
+            self._place(link, before).remove_weights()
 
     def _place(self, link: Link, candidate: Candidate) -> Place:
         return self.checkpoints.place(link.run, link.role, candidate, self.recipe, self.seed)

@@ -32,7 +32,7 @@ from .._core.micro import MicroSpace
 from .._core.proposal import Done, Proposal
 from .._link import Role, read_link, start_of
 from .._translate import FIXED, Reader, distributions
-from ..errors import EgnasError, NothingToTrain, SearchDone, SearchError
+from ..errors import EgnasError, InvalidSpace, NothingToTrain, SearchDone, SearchError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -59,6 +59,11 @@ class WalkSampler(BaseSampler):
         names: Names,
         independent_sampler: BaseSampler | None,
     ) -> None:
+        if space is not None and space.inherit is not None:
+            raise InvalidSpace(
+                "`inherit` must be None in a study of one's own, where nobody keeps weights, "
+                f"but got inherit={space.inherit}."
+            )
         self._space = space
         self._names = names
         self._independent = independent_sampler or TPESampler()
