@@ -28,7 +28,8 @@ from optuna_egnas.evaluation import _test_images
 from optuna_egnas.evaluation._data import LabelledImages, load_training
 from optuna_egnas.evaluation._examination import examine
 from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._training import Recipe, candidate_seed
+from optuna_egnas.evaluation._seed import candidate_seed
+from optuna_egnas.evaluation._training import Recipe
 from optuna_egnas.evaluation._training import train as loop
 from optuna_egnas.options import TrainOptions
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.history import Candidate
 from ._sealed import sealed, unsealed
-from ._training import EpochRecord, Recipe, seed_of
+from ._seed import seed_of
+from ._training import EpochRecord, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

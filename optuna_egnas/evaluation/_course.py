@@ -23,8 +23,9 @@ from ._checkpoint import Checkpoint, Place
 from ._data import LabelledImages
 from ._inheritance import inherit
 from ._network import build
+from ._seed import seed_of
 from ._state import TrainingState
-from ._training import EpochRecord, Recipe, seed_of, train
+from ._training import EpochRecord, Recipe, train
 
 Weights = Mapping[str, torch.Tensor]
 

@@ -29,7 +29,8 @@ from optuna_egnas.evaluation._conditions import conditions
 from optuna_egnas.evaluation._data import DataOptions, LabelledImages, load_training, split
 from optuna_egnas.evaluation._inheritance import inherit
 from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._training import Recipe, candidate_seed, train
+from optuna_egnas.evaluation._seed import candidate_seed
+from optuna_egnas.evaluation._training import Recipe, train
 
 PARENT = Architecture.chain(depth=6, width=16)
 EPOCHS = 8

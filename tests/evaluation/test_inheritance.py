@@ -11,7 +11,7 @@ from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.operations import OPERATIONS, Operation
 from optuna_egnas.evaluation._course import train_candidate
 from optuna_egnas.evaluation._inheritance import inherit
-from optuna_egnas.evaluation._training import candidate_seed, seed_of
+from optuna_egnas.evaluation._seed import candidate_seed, seed_of
 
 SEP, CONV = Architecture.chain(depth=6, width=4), Architecture.chain(depth=6, width=4, op="conv")
 MIXED = Architecture(width=4, ops=("sep", "conv") * 3, kernels=(3, 3, 5, 3, 5, 5))

@@ -12,11 +12,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from trainings import SMALL, network_of, samples, trained
 
 from optuna_egnas.errors import InvalidSpace
-from optuna_egnas.evaluation._training import (
-    Recipe,
-    candidate_seed,
-    rate_of,
-)
+from optuna_egnas.evaluation._seed import candidate_seed
+from optuna_egnas.evaluation._training import Recipe, rate_of
 
 
 @contextmanager
