@@ -24,7 +24,7 @@ from ._linked import LinkedStudies, load_linked_studies
 from ._plan import choose_device
 from ._search import moved
 from ._storage import DEFAULT_URL, full_url
-from ._stored import stored_recipe, stored_source, stored_split, stored_test
+from ._stored import final_recipe, stored_source, stored_split, stored_test
 from .errors import DataError, SearchError
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_training
@@ -180,7 +180,7 @@ def _settings(
         before = FinalSettings(
             architecture=architecture,
             epochs=default_epochs(len(chosen.labels), _longest(studies)),
-            recipe=stored_recipe(link).to_json(),
+            recipe=final_recipe(link).to_json(),
             n_train=len(chosen.labels),
         )
     all_images = options.all_images

@@ -17,6 +17,7 @@ from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Found
+from ._core.sound_micro import epochs_after
 from ._core.walk import Done, follow
 from ._core.words import verdict_words
 from ._translate import Reader
@@ -211,11 +212,11 @@ def start_from(space: MicroSpace, found: Found) -> dict[str, Any]:
     confirm = space.confirm_epochs
     start = {"depth": found.architecture.depth, "width": found.architecture.width}
     if space.policy == "sound":
-        # Equal networks, equal budgets: the micro search goes on with the macro result's. Only
-        # scores of inherited weights do not compare with those of a training from scratch.
-        default = 0 if space.inherit is None else found.epochs
+        # Only scores of inherited weights do not compare with those of a training from scratch.
+        epochs = epochs_after(found.epochs)
+        default = 0 if space.inherit is None else epochs
         confirm = default if confirm is None else confirm
-        return {**start, "epochs": found.epochs, "confirm_epochs": confirm}
+        return {**start, "epochs": epochs, "confirm_epochs": confirm}
     return {**start, "confirm_epochs": found.epochs if confirm is None else confirm}
 
 

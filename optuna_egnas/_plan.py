@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
-from ._stored import decided_recipe
+from ._stored import asked_recipes, decided_recipe
 from .errors import SearchError
 from .evaluation._data import LabelledImages, TrainingData, load_training, split
 from .evaluation._precision import AUTO, check_precision
-from .evaluation._training import Precision, Recipe
+from .evaluation._training import Recipe
 from .options import SearchOptions, spaces
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class Plan:
     """The data, divided; the spaces; how networks are trained, and where.
 
+    `recipe` is that of the candidates, `final_recipe` that of what is found.
     `is_open`: the recipe's precision is still to be decided, once for the whole search.
     """
 
@@ -39,6 +40,7 @@ class Plan:
     macro: MacroSpace
     micro: MicroSpace
     recipe: Recipe
+    final_recipe: Recipe
     is_open: bool
     device: torch.device
 
@@ -66,10 +68,8 @@ def plan(
         subset=options.subset,
     )
     check_precision(options.precision, where)
-    asked = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
-    if options.precision != AUTO:
-        asked = replace(asked, precision=cast("Precision", options.precision))
     macro, micro = spaces(content, len(validation.labels), options)
+    recipe, final = asked_recipes(content, options, macro.policy, len(training.labels))
     return Plan(
         name=name or _default_name(content.name),
         content=content,
@@ -77,7 +77,8 @@ def plan(
         validation=validation,
         macro=macro,
         micro=micro,
-        recipe=asked,
+        recipe=recipe,
+        final_recipe=final,
         is_open=options.precision == AUTO and "precision" not in options.recipe,
         device=where,
     )

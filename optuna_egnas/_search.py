@@ -124,7 +124,12 @@ def prepare(
         name=planned.name,
         macro=planned.macro,
         micro=planned.micro,
-        dataset=identity(planned.content, options, planned.recipe, len(planned.training.labels)),
+        dataset=identity(
+            planned.content,
+            options,
+            (planned.recipe, planned.final_recipe),
+            len(planned.training.labels),
+        ),
         seed=options.seed,
         decide=lambda link: planned.decided(options, link),
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from ._link import Link, read_places
 from .errors import SearchError
 from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
-from .evaluation._precision import faster_precision
-from .evaluation._training import FP32, Recipe
+from .evaluation._precision import AUTO, faster_precision
+from .evaluation._training import FP32, Precision, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe "
 """Under what the recipe's fields stand among those of the data set."""
+FINAL_RECIPE = "final recipe "
+"""The same for what a final training has otherwise."""
 
 
 def stored_images(
@@ -97,22 +99,41 @@ def stored_split(link: Link, content: TrainingData) -> tuple[LabelledImages, Lab
 
 
 def stored_recipe(link: Link) -> Recipe:
-    """How the networks of a search are trained."""
+    """How the candidates of a search are trained."""
     return recipe_from(link.dataset)
 
 
 def recipe_from(dataset: Mapping[str, Any]) -> Recipe:
     """The recipe among the values that identify a search's data and training."""
-    fields = {
-        key.removeprefix(RECIPE): value for key, value in dataset.items() if key.startswith(RECIPE)
-    }
-    return Recipe(**fields)
+    return Recipe(**_fields_under(RECIPE, dataset))
+
+
+def final_recipe(link: Link) -> Recipe:
+    """How the network that a search finds is trained for good, unless it is told otherwise."""
+    return replace(stored_recipe(link), **_fields_under(FINAL_RECIPE, link.dataset))
+
+
+def asked_recipes(
+    content: TrainingData, options: SearchOptions, policy: str, n_train: int
+) -> tuple[Recipe, Recipe]:
+    """How the candidates are trained, and how what is found, by these options.
+
+    Policy `sound` trains its candidates as suits few epochs, but for what the options say.
+    """
+    final = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
+    if options.precision != AUTO:
+        final = replace(final, precision=cast("Precision", options.precision))
+    if policy != "sound":
+        return final, final
+    return replace(final.for_few_epochs(n_train), **options.recipe), final
 
 
 def identity(
-    content: TrainingData, options: SearchOptions, recipe: Recipe, n_train: int
+    content: TrainingData, options: SearchOptions, recipes: tuple[Recipe, Recipe], n_train: int
 ) -> dict[str, Any]:
     """What tells this search's data and training from others, flat, as plain values."""
+    recipe, final = (asdict(each) for each in recipes)
+    otherwise = {name: value for name, value in final.items() if value != recipe[name]}
     data = {
         "dataset": content.name,
         "fingerprint": content.fingerprint(),
@@ -123,7 +144,11 @@ def identity(
         "test_fraction": options.data.test_fraction,
         "deterministic": options.deterministic,
     }
-    return {**data, **_recipe_fields(recipe)}
+    return {
+        **data,
+        **_recipe_fields(recipes[0]),
+        **{f"{FINAL_RECIPE}{name}": value for name, value in otherwise.items()},
+    }
 
 
 def decided_recipe(
@@ -147,6 +172,12 @@ def decided_recipe(
             device=device,
         )
     return _recipe_fields(replace(recipe, precision=precision))
+
+
+def _fields_under(prefix: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key.removeprefix(prefix): value for key, value in dataset.items() if key.startswith(prefix)
+    }
 
 
 def _recipe_fields(recipe: Recipe) -> dict[str, Any]:

@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from searching import MACRO, bars, options, searched, url
 
 from optuna_egnas import LinkedStudies, search
 from optuna_egnas._linked import trials_of
+from optuna_egnas._search import prepare
+from optuna_egnas._stored import final_recipe, stored_recipe
 from optuna_egnas._study_file import read_study_file
 from optuna_egnas._trace import read_trace, write_trace
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation._data import load_training
+from optuna_egnas.evaluation._training import Recipe
 from optuna_egnas.options import spaces
 from optuna_egnas.replay import replay
 
@@ -30,7 +34,7 @@ def walked(studies: LinkedStudies) -> list[tuple[str, object, str]]:
     ]
 
 
-def test_the_micro_search_goes_on_with_the_macro_result_and_trains_nothing_twice(
+def test_the_micro_search_measures_the_macro_result_afresh_and_trains_nothing_twice(
     tmp_path: Path,
 ) -> None:
     studies = searched(tmp_path, macro=SOUND)
@@ -39,17 +43,17 @@ def test_the_micro_search_goes_on_with_the_macro_result_and_trains_nothing_twice
     assert result.finished and found is not None
     micro = studies.walk("micro")
     assert micro is not None
-    first, start = micro.steps[0].proposal.candidate, found.next.found  # type: ignore[union-attr]
+    start = found.next.found  # type: ignore[union-attr]
     assert start is not None
-    assert (first.architecture, first.epochs) == (start.architecture, start.epochs)
-    assert "copied_from" in studies.micro.trials[0].user_attrs
-    assert all(step.proposal.phase != "confirm" for step in micro.steps)
+    candidates = [step.proposal.candidate for step in micro.steps]
+    assert candidates[0].architecture == start.architecture
+    assert {candidate.epochs for candidate in candidates} == {start.epochs + 1}
     trained = [
         (trial.params["epochs"], str(sorted(trial.params.items())))
         for trial in trials_of(studies)
         if trial.user_attrs.get("epochs_trained")
     ]
-    assert len(set(trained)) == len(trained)
+    assert len(set(trained)) == len(trained) == len(trials_of(studies))
 
 
 def test_a_cut_off_search_goes_on_as_an_unbroken_one(tmp_path: Path) -> None:
@@ -82,6 +86,48 @@ def test_a_search_cannot_change_its_policy(tmp_path: Path) -> None:
             name="bars",
             options=options(tmp_path, macro={**MACRO, "policy": "sound"}),
         )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "searching", "at_last"),
+    [
+        ({}, (0.1, 0.3, 32, 0), (0.025, 0.0, 64, 4)),
+        ({"learning_rate": 0.05}, (0.05, 0.3, 32, 0), (0.05, 0.0, 64, 4)),
+        (
+            {"warmup": 0.0, "batch_size": 16, "crop_padding": 1},
+            (0.1, 0.0, 16, 1),
+            (0.025, 0.0, 16, 1),
+        ),
+    ],
+)
+def test_candidates_are_trained_for_few_epochs_and_what_is_found_as_published(
+    tmp_path: Path,
+    recipe: dict[str, float],
+    searching: tuple[float, ...],
+    at_last: tuple[float, ...],
+) -> None:
+    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
+    setup = prepare(
+        (images, torch.arange(40) % 2),
+        storage=None,
+        name="dark",
+        options=options(tmp_path, macro=SOUND, recipe=recipe),
+    )
+    link = setup.studies.link
+
+    assert _of(setup.objective.recipe) == _of(stored_recipe(link)) == searching
+    assert _of(final_recipe(link)) == at_last
+
+
+def test_the_published_rules_train_all_alike(tmp_path: Path) -> None:
+    link = prepare(bars(), storage=None, name="bars", options=options(tmp_path)).studies.link
+
+    assert final_recipe(link) == stored_recipe(link)
+    assert not any(key.startswith("final") for key in link.dataset)
+
+
+def _of(recipe: Recipe) -> tuple[float, ...]:
+    return recipe.learning_rate, recipe.warmup, recipe.batch_size, recipe.crop_padding
 
 
 def test_a_written_walk_replays_by_its_own_rules(tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ class MicroSpace(Space):
         depth, width: the network to start from, in linked studies what the macro search found.
         operations: names of operations, `sep` among them, in the order in which they are tried.
         kernels: odd kernel sizes, 3 among them, in the order in which they are tried.
-        epochs: epochs of every candidate; under `sound`, in linked studies, those of the macro
-            result.
+        epochs: epochs of every candidate; under `sound`, in linked studies, one more than the
+            macro result had.
         param_slack: parameters that a phase may add to the network that it starts from.
         confirm_epochs: epochs of one last training of the result; 0 for none; None, in linked
             studies, for those of the macro result, under `sound` for none.

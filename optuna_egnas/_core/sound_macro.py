@@ -18,11 +18,14 @@ Width phase, at the depth found. Take a quarter of the width off, as much again 
 From the first refusal on, halve the step. No step is less than a quarter of the width that it
 starts from, less than `width_step`, or leads below `min_width`.
 
-Bars. A network passes with a gain that an equal one would show with the chance `level` only
-(`least_gain`); where `n_valid` is not known, with `depth_gain`. In doubt the shallower one stays,
-and the wider one: to find a small network, set `max_params` or `max_macs`.
+Bars. A deeper network passes with any gain, a tie is none: so short a training shows less of what
+depth brings than the final one does, and the steps are few and large. A narrower one passes with
+a gain that an equal one would show with the chance `level` only (`least_gain`); where `n_valid` is
+not known, with any gain as well. In doubt the wider one stays: to find a small network, set
+`max_params` or `max_macs`.
 
-Not used: `epochs_per_layer`, `epochs_per_width_step`, `depth_slack`, `width_patience`.
+Not used: `epochs_per_layer`, `epochs_per_width_step`, `depth_gain`, `depth_slack`,
+`width_patience`.
 """
 
 from __future__ import annotations
@@ -136,7 +139,7 @@ def _try_depth(
         return None
     architecture = widest_chain(space, ladder.next)
     assert architecture is not None, "the deepest that fits bounds the ladder"
-    bar = None if likely else Bar(incumbent=incumbent, gain=_gain(space, incumbent))
+    bar = None if likely else Bar(incumbent=incumbent, strict=True)
     bet = Verdict.REFUSED if ladder.refining else Verdict.ACCEPTED
     proposal = _ask(space, "depth", architecture, bar, likely or bet)
     return _Deepening(
@@ -157,19 +160,17 @@ def _try_width(
         return Done(found=found)
     depth = incumbent.candidate.architecture.depth
     architecture = Architecture.chain(depth=depth, width=widest - ladder.next)
-    bar = Bar(incumbent=incumbent, gain=_gain(space, incumbent))
+    bar = Bar(incumbent=incumbent, gain=_gain(space, incumbent), strict=True)
     proposal = _ask(space, "width", architecture, bar, Verdict.REFUSED)
     return _Narrowing(
         space=space, proposal=proposal, ladder=ladder, incumbent=incumbent, widest=widest
     )
 
 
-def _gain(space: MacroSpace, incumbent: Incumbent | None) -> float:
-    """What a network must gain; 0 while the incumbent's score is not known."""
-    if incumbent is None or incumbent.score is None:
+def _gain(space: MacroSpace, incumbent: Incumbent) -> float:
+    """What a narrower network must gain; 0 where that cannot be known, or not yet."""
+    if incumbent.score is None or space.n_valid is None:
         return 0.0
-    if space.n_valid is None:
-        return space.depth_gain
     return least_gain(incumbent.score, space.n_valid, space.level)
 
 

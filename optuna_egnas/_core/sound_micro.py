@@ -1,25 +1,26 @@
-"""The micro search of policy `sound`: whole blocks of layers, first where they cost least.
+"""The micro search of policy `sound`: whole blocks of layers, from the ends where they cost least.
 
-Start from the macro result, all `sep` with 3x3 kernels: the baseline. In linked studies the macro
-search has trained it with the same budget, and its outcome is taken over.
+Start from the macro result, all `sep` with 3x3 kernels: the baseline.
 
-Budgets. Every candidate is trained for `epochs`, in linked studies for those of the macro result:
-policy `sound` trains networks of one depth equally long.
+Budgets. Every candidate is trained for `epochs`, in linked studies for one more than the macro
+result (`epochs_after`). So the baseline is measured afresh: the score for which it was chosen out
+of several is too high by luck, and no change would look like a gain beside it.
 
-Operations, each other one in the space's order: put it into the first third of the layers, where
-the network is narrowest and a full convolution is cheap; then into as many layers again while
-that passes, two thirds at most. Smaller blocks are not tried: their gain drowns in the noise. Each
-network has the widest width (down from that of the pass's start) that keeps to its parameters plus
-`param_slack`.
+Operations, each other one in the space's order: put it into the first two thirds of the layers, a
+change that is large enough to be told from the noise; where that is refused, into the first third
+only, where the network is narrowest and a full convolution is cheap. Each network has the widest
+width (down from that of the pass's start) that keeps to its parameters plus `param_slack`.
 
-Kernels, each other one, the same from the last layer backwards: there a map is smallest.
+Kernels, each other one: put it into the last third of the layers, where maps are smallest; where
+that passes, into two thirds. Smaller blocks are not tried in either.
 
-A change passes with a gain that an equal network would show with the chance `level` only
-(`least_gain`); where `n_valid` is not known, with any gain.
+A change passes with any gain, a tie is none. It keeps to the parameters that it starts from, so
+that little is lost where luck has decided, and a bar above the noise would refuse nearly every
+real gain as well.
 
 Confirm: where `confirm_epochs` is set, the network found is trained once more for so long, unless
 it just was, from scratch. This decides nothing. In linked studies None stands for none: all scores
-compare; where weights are inherited, they do not, and None stands for those of the macro result.
+compare; where weights are inherited, they do not, and None stands for `epochs`.
 A baseline that has stayed is its own confirmation.
 """
 
@@ -32,19 +33,15 @@ from typing import TYPE_CHECKING
 from .architecture import Architecture
 from .cost import widest
 from .history import Candidate
-from .noise import least_gain
 from .proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
 
 if TYPE_CHECKING:
     from .micro import MicroSpace
 
-BLOCKS = 3
-"""The layers are tried in so many blocks; the last one keeps its choice."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pass:
-    """One choice that is put into more and more layers, from the network `start` on."""
+    """One choice that is put into some of the layers of the network `start`."""
 
     phase: Phase
     choice: str | int
@@ -65,21 +62,20 @@ class _Measuring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Switching:
-    """In the pass number `number`, at so many layers with its choice."""
+    """In the pass number `number`; `left` are the numbers of layers that are still to be tried."""
 
     space: MicroSpace = field(compare=False)
     proposal: Proposal = field(compare=False)
     run: _Pass
     number: int
-    count: int
+    left: tuple[int, ...]
     best: Incumbent | None
 
     def after(self, step: Step) -> Position | Done:
         best = step.as_incumbent() if step.passed else self.best
-        if not step.passed:
-            return _after_pass(self.space, self.run, best, number=self.number)
-        count = self.count + _block(self.space)
-        return _switch(self.space, self.run, best, count=count, number=self.number)
+        goes_on = step.passed == (self.run.phase == "kernels")
+        counts = self.left if goes_on else ()
+        return _switch(self.space, self.run, best, counts=counts, number=self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +96,11 @@ def begin(space: MicroSpace) -> Position:
     return _Measuring(space=space, proposal=proposal)
 
 
+def epochs_after(macro: int) -> int:
+    """The epochs of all candidates after a macro result that was trained for so many."""
+    return macro + 1
+
+
 def baseline(space: MicroSpace) -> Architecture:
     """The macro result, narrowed where it does not fit."""
     chain = partial(_with_width, Architecture.chain(depth=space.depth, width=space.width))
@@ -117,25 +118,30 @@ def _next_pass(
         return _end(space, start, best)
     phase, choice = choices[done]
     run = _Pass(phase=phase, choice=choice, start=start)
-    return _switch(space, run, best, count=_block(space), number=done)
+    return _switch(space, run, best, counts=_counts(space, phase), number=done)
 
 
 def _switch(
-    space: MicroSpace, run: _Pass, best: Incumbent | None, *, count: int, number: int
+    space: MicroSpace,
+    run: _Pass,
+    best: Incumbent | None,
+    *,
+    counts: tuple[int, ...],
+    number: int,
 ) -> Position | Done:
-    """One block more in the pass, or the next pass where that does not fit."""
-    fitting = _fit(space, run, count) if count <= _most(space) else None
-    if fitting is None:
-        return _after_pass(space, run, best, number=number)
-    bar = Bar(incumbent=best, gain=_gain(space, best), strict=True)
-    return _Switching(
-        space=space,
-        proposal=_ask(space, run.phase, fitting, bar),
-        run=run,
-        number=number,
-        count=count,
-        best=best,
-    )
+    """The choice in the first of these numbers of layers that fits, or the next pass."""
+    for index, count in enumerate(counts, start=1):
+        fitting = _fit(space, run, count)
+        if fitting is not None:
+            return _Switching(
+                space=space,
+                proposal=_ask(space, run.phase, fitting, Bar(incumbent=best, strict=True)),
+                run=run,
+                number=number,
+                left=counts[index:],
+                best=best,
+            )
+    return _after_pass(space, run, best, number=number)
 
 
 def _after_pass(
@@ -145,12 +151,11 @@ def _after_pass(
     return _next_pass(space, start, best, done=number + 1)
 
 
-def _block(space: MicroSpace) -> int:
-    return max(1, space.depth // BLOCKS)
-
-
-def _most(space: MicroSpace) -> int:
-    return max(1, space.depth - _block(space))
+def _counts(space: MicroSpace, phase: Phase) -> tuple[int, ...]:
+    """In how many layers a choice is tried; a network of one or two keeps its last one."""
+    third = max(1, space.depth // 3)
+    both = (third, 2 * third) if 2 * third < space.depth else (third,)
+    return both if phase == "kernels" else both[::-1]
 
 
 def _fit(space: MicroSpace, run: _Pass, count: int) -> Architecture | None:
@@ -188,12 +193,6 @@ def _choices(space: MicroSpace) -> tuple[tuple[Phase, str | int], ...]:
         ("kernels", size) for size in space.kernels if size not in start.kernels
     ]
     return (*ops, *kernels)
-
-
-def _gain(space: MicroSpace, best: Incumbent | None) -> float:
-    if best is None or best.score is None or space.n_valid is None:
-        return 0.0
-    return least_gain(best.score, space.n_valid, space.level)
 
 
 def _ask(

@@ -23,9 +23,10 @@ class Space:
 
     Args:
         policy: the named set of rules; `paper` is the published one (arXiv 2502.03553), `sound`
-            takes coarse steps, equal budgets for equal networks, and bars above the noise.
-        level: under `sound`, the chance with which a network that is no better would pass for
-            better: above 0, at most 0.5 (then any gain passes).
+            takes coarse steps, equal budgets for equal networks, and a bar above the noise where
+            a network is narrowed.
+        level: under `sound`, the chance with which a narrower network that is no better would
+            pass for better: above 0, at most 0.5 (then any gain passes).
         input_shape: channels, height and width of an image.
         classes: number of classes, at least 2.
         n_valid: number of validation images, where it is known: scores are then compared as

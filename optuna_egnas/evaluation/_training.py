@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
@@ -115,6 +115,23 @@ class Recipe:
         if side < SMALLEST_CROPPED_SIDE:
             return cls(flip=flip)
         return cls(crop_padding=round(side / 8), cutout=round(side / 2), flip=flip)
+
+    def for_few_epochs(self, n_train: int) -> Recipe:
+        """The same for a short training: the rate rises high and falls, and no pixel is hidden.
+
+        That is the one-cycle schedule of Smith and Topin (2017). Batches are of 32 images where
+        an epoch has less than 100 steps of 64: too few, however the rate goes.
+        """
+        few = n_train < 100 * 64
+        batch_size = min(self.batch_size, 32) if few else self.batch_size
+        return replace(
+            self,
+            learning_rate=0.1,
+            warmup=0.3,
+            batch_size=batch_size,
+            crop_padding=0,
+            cutout=0,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, one per field; `warmup` and `label_smoothing` only where there are any."""

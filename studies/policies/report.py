@@ -27,12 +27,12 @@ def report(folder: Path) -> str:
         "## Whole searches",
         table(
             "data seed arm depth width conv large_kernels params trainings epochs passes "
-            "seconds valid % test %",
+            "cpu_seconds valid % test %",
             [searched(row) for row in sorted(real, key=place)],
         ),
         "## The differences, paired by seed",
         table(
-            "data, arm, pairs, passes: times fewer, seconds: times fewer, parameters: times, "
+            "data, arm, pairs, passes: times fewer, CPU seconds: times fewer, parameters: times, "
             "test accuracy: points more",
             [line for data in (*datasets(real), None) for line in compared(real, data)],
         ),
@@ -74,7 +74,7 @@ def searched(row: Row) -> list[str]:
         row["trainings"],
         row["epochs"],
         f"{int(row['passes']):,}",
-        f"{float(row['seconds']):.0f}",
+        f"{float(row['cpu_seconds']):.0f}",
         f"{100 * float(row['valid_accuracy']):.2f}",
         f"{100 * accuracy(row):.2f}",
     ]
@@ -98,7 +98,7 @@ def compared(rows: Sequence[Row], data: str | None) -> list[list[str]]:
             continue
         times = [
             factors(pairs, name, fewer=fewer)
-            for name, fewer in (("passes", True), ("seconds", True), ("params", False))
+            for name, fewer in (("passes", True), ("cpu_seconds", True), ("params", False))
         ]
         points = [100 * (accuracy(ours) - accuracy(theirs)) for ours, theirs in pairs]
         lines.append(

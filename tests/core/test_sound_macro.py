@@ -63,26 +63,37 @@ def test_widths_fall_by_quarters_while_that_gains(
     assert walk.next.found.architecture.width == found
 
 
+@pytest.mark.parametrize("n_valid", [1000, None])
+def test_a_deeper_network_passes_with_any_gain(n_valid: int | None) -> None:
+    for gain, verdict in ((0, "refused"), (1, "accepted")):
+        answers = in_turn(Trained(score=0.5), Trained(score=0.5 + gain / 1000))
+        walk = walk_with(sound(n_valid=n_valid, level=0.01), answers)
+        assert walk.steps[1].verdict.value == verdict
+
+
 @pytest.mark.parametrize(
     ("n_valid", "level", "gain", "verdict"),
     [
-        (1000, 0.25, 14, "refused"),  # 0.674 standard errors of 2.2 points
+        (1000, 0.25, 15, "refused"),  # 0.674 standard errors of 2.2 points
         (1000, 0.25, 16, "accepted"),
         (1000, 0.05, 36, "refused"),  # 1.645 of them
         (1000, 0.05, 38, "accepted"),
-        (1000, 0.5, 0, "accepted"),
+        (1000, 0.5, 0, "refused"),  # a tie gains nothing
+        (1000, 0.5, 1, "accepted"),
         (100_000, 0.25, 3, "accepted"),
-        (None, 0.25, 1, "accepted"),  # not known: the published threshold
-        (None, 0.25, 0.5, "refused"),
+        (None, 0.25, 0, "refused"),
+        (None, 0.25, 1, "accepted"),  # not known: any gain
     ],
 )
-def test_a_deeper_network_must_gain_more_than_chance_gives(
+def test_a_narrower_network_must_gain_more_than_chance_gives(
     n_valid: int | None, level: float, gain: float, verdict: str
 ) -> None:
-    space = sound(n_valid=n_valid, level=level)
+    space = sound(max_depth=3, n_valid=n_valid, level=level)
     answers = in_turn(Trained(score=0.5), Trained(score=0.5 + gain / 1000))
 
-    assert walk_with(space, answers).steps[1].verdict.value == verdict
+    step = walk_with(space, answers).steps[1]
+
+    assert (step.proposal.phase, step.verdict.value) == ("width", verdict)
 
 
 def test_equal_depths_have_equal_budgets_whatever_came_before() -> None:

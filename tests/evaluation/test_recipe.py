@@ -74,6 +74,18 @@ class TestRecipe:
     def test_a_recipe_without_smoothing_reads_as_those_of_before(self):
         assert not {"label_smoothing", "warmup"} & set(Recipe().to_json())
 
+    @pytest.mark.parametrize(
+        ("n_train", "batch_size", "batches_of"),
+        [(6399, 64, 32), (6400, 64, 64), (100, 16, 16), (48_000, 256, 256)],
+    )
+    def test_few_epochs_want_a_high_rate_and_many_steps(self, n_train, batch_size, batches_of):
+        recipe = replace(Recipe.for_images((1, 28, 28), flip=True), batch_size=batch_size)
+
+        short = recipe.for_few_epochs(n_train)
+
+        changed = {"learning_rate": 0.1, "warmup": 0.3, "crop_padding": 0, "cutout": 0}
+        assert short == replace(recipe, batch_size=batches_of, **changed)
+
 
 class TestSeed:
     @pytest.mark.parametrize(
