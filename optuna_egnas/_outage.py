@@ -5,6 +5,7 @@ The trial in flight is given up and asked for again; its training goes on from i
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -19,13 +20,22 @@ PAUSE = 1.0
 """Seconds between two tries."""
 LONGEST = 600.0
 """Seconds after which a database counts as gone for good."""
+APART = 60.0
+"""Seconds between two errors that belong to one outage, at most; Optuna tries for 10 by itself."""
 
 
 @dataclass(slots=True)
 class Outage:
-    """Whether the database is away, and since when (seconds of the monotonic clock)."""
+    """How long the database has been away, by the errors that it gave (monotonic seconds).
 
-    since: float | None = None
+    That a read succeeds in between does not end an outage: a file that was deleted, say, can be
+    read on by those who have it open. `has_cut_off` is for the caller to take back, once what the
+    last error has cut off is seen to.
+    """
+
+    since: float = -math.inf
+    last: float = -math.inf
+    has_cut_off: bool = False
 
     def survives(self, error: Exception) -> bool:
         """Wait a little after an error of the database; False if it is another one, or too long.
@@ -35,8 +45,10 @@ class Outage:
         """
         if not any(isinstance(each, AWAY) for each in _with_causes(error)):
             return False
-        self.since = self.since or time.monotonic()
-        if time.monotonic() - self.since > LONGEST:
+        now = time.monotonic()
+        self.since = self.since if now - self.last <= APART else now
+        self.last, self.has_cut_off = now, True
+        if now - self.since > LONGEST:
             return False
         time.sleep(PAUSE)
         return True

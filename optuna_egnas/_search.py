@@ -227,10 +227,10 @@ def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: B
     outage = Outage()
     while True:
         try:
-            if outage.since is not None:
+            if outage.has_cut_off:
                 # This worker trains nothing now: what is left of it is what the outage cut off.
                 fail_own(studies.study(role))
-                outage = Outage()
+                outage.has_cut_off = False
             if limit_reached(studies.study(role)) is not None:
                 return isinstance(studies.frontier(role), Done)
             if _take_step(studies, role, objective) is None:

@@ -44,6 +44,7 @@ def main() -> None:
             took, result = timed(arguments.data, workers, options)
             taken.append(took)
             found.add(json.dumps(result["architecture"]))
+            print(f"{workers} worker(s): {took:.1f} s", flush=True)
     ratios = [one / two for one, two in zip(seconds[1], seconds[2], strict=True)]
     print(f"{arguments.data} {' '.join(options)}".strip())
     for workers, taken in seconds.items():
