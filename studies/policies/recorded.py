@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,17 +135,17 @@ def agreement(reference: Path) -> list[dict[str, Any]]:
             {
                 "epochs": epochs or "own budget",
                 "networks": len(depths),
-                "rank_correlation": round(_rank_correlation(short, judge), 2),
+                "rank_correlation": round(rank_correlation(short, judge), 2),
             }
         )
     return rows
 
 
-def _rank_correlation(first: list[int], second: list[int]) -> float:
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's: that of the ranks, equal values sharing their mean rank."""
     return statistics.correlation(_ranks(first), _ranks(second))
 
 
-def _ranks(values: list[int]) -> list[float]:
+def _ranks(values: Sequence[float]) -> list[float]:
     order = sorted(values)
     return [order.index(value) + (order.count(value) - 1) / 2 for value in values]

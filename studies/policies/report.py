@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from order import agreement
+from order import rows_of as order_rows
 from real import ARMS, rows_of
 from scipy.stats import t
 
@@ -42,7 +44,12 @@ def report(folder: Path) -> str:
             "best %, fully trained %, best of them %",
             [list(row.values()) for row in rows_of(folder / "recorded.csv")],
         ),
-        "## Short scores and the judge",
+        "## Short trainings and the order of candidates",
+        table(
+            "recipe; rank correlation; conv in 1 of 3; in 2 of 3; in 3 of 3; kernel 5 in 1 of 3",
+            agreement(order_rows(folder / "order.csv")),
+        ),
+        "## Recorded scores and 600 epochs",
         table(
             "epochs, networks, rank correlation",
             [list(row.values()) for row in rows_of(folder / "agreement.csv")],
@@ -54,8 +61,9 @@ def report(folder: Path) -> str:
 
 
 def table(heads: str, rows: Sequence[Sequence[str]]) -> str:
-    """A table; heads are divided by commas, or by spaces where there are none."""
-    names = heads.split(", ") if ", " in heads else heads.replace(" %", "_%").split()
+    """A table; heads are divided by semicolons, by commas, or else by spaces."""
+    mark = next((each for each in ("; ", ", ") if each in heads), None)
+    names = heads.split(mark) if mark else heads.replace(" %", "_%").split()
     lines = [names, ["---"] * len(names), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("_%", " %")
 
