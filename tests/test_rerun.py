@@ -50,8 +50,9 @@ def stored() -> Iterator[Path]:
             command, streams = egnas("search", "study.toml")
             process = subprocess.Popen(command, cwd=folder, **streams)
             assert process.stderr is not None
-            line = process.stderr.readline()
-            assert "epochs" in line, line
+            # After the forecast, the first training.
+            said = next((line for line in process.stderr if " epochs " in line), "")
+            assert said.startswith("depth"), process.stderr.read()
             process.send_signal(number)
             _, said = process.communicate(timeout=60)
             assert process.returncode == code, said

@@ -19,7 +19,6 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     cls=Story,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -29,9 +28,14 @@ for commands in GROUPS.values():
 
 
 def main() -> None:
-    """Run the command line; every error of ours becomes one line and exit code 2."""
+    """Run the command line; every error of ours becomes one line and exit code 2.
+
+    Without arguments it shows the help, also with exit code 2.
+    """
+    arguments = sys.argv[1:]
     try:
-        sys.exit(app(standalone_mode=False))
+        ended = app(arguments or ["--help"], standalone_mode=False)
+        sys.exit(ended if arguments else 2)
     except EgnasError as error:
         fail(str(error))
     except (typer.Abort, KeyboardInterrupt):
@@ -40,6 +44,4 @@ def main() -> None:
         # A wrong argument; the class of these errors has moved between typer's releases.
         if not hasattr(error, "format_message"):
             raise
-        reason = error.format_message().rstrip(".")
-        # Without arguments there is nothing wrong to tell: typer has shown the help.
-        fail(f"{reason}. See `egnas --help`.") if reason else sys.exit(2)
+        fail(f"{error.format_message().rstrip('.')}. See `egnas --help`.")
