@@ -239,8 +239,11 @@ def _bars(parts: tuple[Part, ...], marked: frozenset[int]) -> dict[str, Any]:
         for part in parts
     ]
     edges = [index in marked for index in range(len(parts))]
+    marker = hatched([colour for colour, _ in looks], [hatch for _, hatch in looks])
+    # Words stand on these bars: plotly draws white hatches over lists of colours in grey.
+    marker["pattern"] |= {"fgopacity": 0.35, "size": 12}
     return {
-        **hatched([colour for colour, _ in looks], [hatch for _, hatch in looks]),
+        **marker,
         "line": {
             "color": ["black" if edge else GREY for edge in edges],
             "width": [3 if edge else 1 for edge in edges],
