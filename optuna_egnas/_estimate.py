@@ -49,12 +49,13 @@ MILESTONES = (0.25, 0.5, 0.75)
 class Review(NamedTuple):
     """How good the forecast and the estimates of an ended search were.
 
-    `seconds` is what it took. `rest` are ratios, estimated to real rest, at `MILESTONES`.
+    `seconds` is what it took. `rest` are ratios, estimated to real rest, at `MILESTONES`; None
+    where no training ended between there and the end.
     """
 
     seconds: float
     forecast: Forecast | None
-    rest: tuple[float, ...]
+    rest: tuple[float | None, ...]
 
 
 def seconds_left(
@@ -111,13 +112,16 @@ def review(studies: LinkedStudies) -> Review:
     forecast = read_forecast(studies)
     workers = forecast.workers if forecast else 1
     spent = [seconds_spent(studies, end) for end in ends]
-    rest = []
+    rest: list[float | None] = []
     for share in MILESTONES:
-        for end, so_far in zip(ends, spent, strict=True):
-            left = seconds_left(studies, workers=workers, until=end)
-            if so_far >= share * spent[-1] and left is not None and so_far < spent[-1]:
-                rest.append(left.typical / (spent[-1] - so_far))
-                break
+        after = [
+            (end, so_far)
+            for end, so_far in zip(ends, spent, strict=True)
+            if share * spent[-1] <= so_far < spent[-1]
+        ]
+        end, so_far = after[0] if after else (None, 0.0)
+        left = seconds_left(studies, workers=workers, until=end) if end else None
+        rest.append(left.typical / (spent[-1] - so_far) if left else None)
     return Review(seconds=spent[-1] if spent else 0.0, forecast=forecast, rest=tuple(rest))
 
 
@@ -140,12 +144,13 @@ def told(studies: LinkedStudies, *, finished: bool) -> list[tuple[str, str]]:
     if forecast is not None and forecast.seconds.typical:
         took += f", {seen.seconds / forecast.seconds.typical:.2f} times the forecast"
     rows.append(("time it took", took))
-    if len(seen.rest) == len(MILESTONES):
-        said = ", ".join(
-            f"{ratio:.2f} at {share:.0%}"
-            for ratio, share in zip(seen.rest, MILESTONES, strict=True)
-        )
-        rows.append(("estimated / real rest", said))
+    known = [
+        f"{ratio:.2f} at {share:.0%}"
+        for ratio, share in zip(seen.rest, MILESTONES, strict=True)
+        if ratio is not None
+    ]
+    if known:
+        rows.append(("estimated / real rest", ", ".join(known)))
     return rows
 
 

@@ -169,7 +169,7 @@ def test_an_ended_search_tells_how_good_its_forecast_was() -> None:
     assert seen.seconds == 4.0 * epochs
     assert forecast == seen.forecast and forecast is not None
     assert len(seen.rest) == 3
-    assert all(0.3 < ratio < 3 for ratio in seen.rest), seen.rest
+    assert all(ratio is not None and 0.3 < ratio < 3 for ratio in seen.rest), seen.rest
     rows = dict(told(studies, finished=True))
     assert (
         f"{seen.seconds / forecast.seconds.typical:.2f} times the forecast" in rows["time it took"]

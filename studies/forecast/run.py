@@ -4,7 +4,7 @@
 
 Runs each search that the storage does not hold yet; one that was cut off goes on. Prints a table:
 what was forecast at the start, what it took on the clock, and the estimates of the rest at 25, 50
-and 75 % of that time, as ratios to the real rest. Writes REPORT.md's table to the standard output.
+and 75 % of that time, as ratios to the real rest.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def searches(seeds: int) -> Iterator[tuple[str, str, SearchOptions]]:
         yield f"fashion-mnist-{seed}", "fashion-mnist", fashion
 
 
-def searched(storage: str, name: str, data: str, options: SearchOptions) -> list[float]:
+def searched(storage: str, name: str, data: str, options: SearchOptions) -> list[float | None]:
     """Actual over typical forecast seconds, and estimated over real rest at three times."""
     setup = prepare(data, storage=storage, name=name, options=options)
     if not setup.resumed:
@@ -48,7 +48,7 @@ def searched(storage: str, name: str, data: str, options: SearchOptions) -> list
     low, typical, high = seen.forecast.seconds
     inside = "yes" if low <= seen.seconds <= high else "no"
     ratio = seen.seconds / typical
-    cells = " | ".join(f"{each:.2f}" for each in seen.rest)
+    cells = " | ".join("" if each is None else f"{each:.2f}" for each in seen.rest)
     print(
         f"| {name} | {typical:.0f} ({low:.0f}-{high:.0f}) | {seen.seconds:.0f} | {ratio:.2f} "
         f"| {inside} | {cells} |",
@@ -60,7 +60,7 @@ def searched(storage: str, name: str, data: str, options: SearchOptions) -> list
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--storage", default="sqlite:///forecast.db")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     print(
@@ -73,9 +73,10 @@ def main() -> None:
         for name, data, options in searches(arguments.seeds)
     ]
     for what, ratios in zip(NAMES, zip(*found, strict=True), strict=True):
-        logs = [math.log(ratio) for ratio in ratios]
+        logs = [math.log(ratio) for ratio in ratios if ratio is not None]
         spread = math.exp(statistics.stdev(logs)) if len(logs) > 1 else 1.0
-        print(f"{what}: geometric mean {math.exp(statistics.mean(logs)):.2f}, factor {spread:.2f}")
+        mean = math.exp(statistics.mean(logs))
+        print(f"{what}: geometric mean {mean:.2f}, spread {spread:.2f}, n {len(logs)}")
 
 
 if __name__ == "__main__":
