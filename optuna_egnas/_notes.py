@@ -139,7 +139,8 @@ def _best(steps: list[Entry]) -> list[str]:
 
 def _times(studies: LinkedStudies, result: Result) -> list[str]:
     rows = forecast_told(studies, finished=result.finished)
-    return ["", "; ".join(f"{name}: {words}" for name, words in rows) + "."] if rows else []
+    said = "; ".join(f"{name}: {words}" for name, words in rows)
+    return ["", f"{said[0].upper()}{said[1:]}."] if said else []
 
 
 def _data(studies: LinkedStudies) -> str:
