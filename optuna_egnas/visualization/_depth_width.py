@@ -125,7 +125,7 @@ def _title(info: DepthWidthInfo) -> str:
 
 
 def _axis_title(axis: Axis) -> str:
-    return "depth, layers" if axis == "depth" else "width, channels (from wide to narrow)"
+    return "depth, layers" if axis == "depth" else "width, channels (falling)"
 
 
 def _add_panel(
