@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from optuna_egnas.evaluation._training import Recipe, count_correct, train
 from optuna_egnas.options import SearchOptions
 
 ARMS = ("paper", "sound")
+REPEATED = range(20, 30)
+"""Seeds of the repetition, fixed with its rules and its final trainings before it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class Task:
     """
 
     data: str
-    seeds: range
+    seeds: Sequence[int]
     final_epochs: int
     finals: int = 1
     subset: int | None = None
@@ -49,7 +51,7 @@ TASKS = (
     Task(data="digits", seeds=range(10, 23), final_epochs=30),
     Task(
         data="fashion-mnist",
-        seeds=range(10, 17),
+        seeds=(*range(10, 17), *REPEATED),
         final_epochs=25,
         finals=3,
         subset=1000,

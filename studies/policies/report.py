@@ -11,7 +11,7 @@ from pathlib import Path
 
 from order import agreement
 from order import rows_of as order_rows
-from real import ARMS, rows_of
+from real import ARMS, REPEATED, rows_of
 from scipy.stats import t
 
 Row = dict[str, str]
@@ -36,7 +36,7 @@ def report(folder: Path) -> str:
         table(
             "data, arm, pairs, passes: times fewer, CPU seconds: times fewer, parameters: times, "
             "test accuracy: points more",
-            [line for data in (*datasets(real), None) for line in compared(real, data)],
+            [line for name, rows in groups(real) for line in compared(rows, name)],
         ),
         "## The recorded depth ladders",
         table(
@@ -97,11 +97,19 @@ def accuracy(row: Row) -> float:
     return int(row["test_correct"]) / int(row["n_test"])
 
 
-def compared(rows: Sequence[Row], data: str | None) -> list[list[str]]:
-    """Each arm against the published one, on one data set or on all."""
+def groups(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """What is compared: each data set, the repetition by itself, and all."""
+    named = [(data, [row for row in rows if row["data"] == data]) for data in datasets(rows)]
+    again = [row for row in rows if int(row["seed"]) in REPEATED and row["data"] != "digits"]
+    words = f"repeated, seeds {REPEATED[0]} to {REPEATED[-1]}"
+    return [*named, (f"fashion-mnist {words}", again), ("all", [*rows])]
+
+
+def compared(rows: Sequence[Row], name: str) -> list[list[str]]:
+    """Each arm against the published one, in these rows."""
     lines = []
     for arm in (arm for arm in ARMS if arm != BASE):
-        pairs = paired([row for row in rows if data in (None, row["data"])], arm)
+        pairs = paired(rows, arm)
         if len(pairs) < 2:
             continue
         times = [
@@ -110,7 +118,7 @@ def compared(rows: Sequence[Row], data: str | None) -> list[list[str]]:
         ]
         points = [100 * (accuracy(ours) - accuracy(theirs)) for ours, theirs in pairs]
         lines.append(
-            [data or "all", arm, str(len(pairs)), *times, interval(points, "{:+.2f}".format)]
+            [name, arm, str(len(pairs)), *times, interval(points, "{:+.2f}".format)]
         )
     return lines
 
