@@ -117,9 +117,7 @@ def compared(rows: Sequence[Row], name: str) -> list[list[str]]:
             for name, fewer in (("passes", True), ("cpu_seconds", True), ("params", False))
         ]
         points = [100 * (accuracy(ours) - accuracy(theirs)) for ours, theirs in pairs]
-        lines.append(
-            [name, arm, str(len(pairs)), *times, interval(points, "{:+.2f}".format)]
-        )
+        lines.append([name, arm, str(len(pairs)), *times, interval(points, "{:+.2f}".format)])
     return lines
 
 
