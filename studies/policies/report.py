@@ -100,9 +100,9 @@ def accuracy(row: Row) -> float:
 def groups(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """What is compared: each data set, the repetition by itself, and all."""
     named = [(data, [row for row in rows if row["data"] == data]) for data in datasets(rows)]
-    again = [row for row in rows if int(row["seed"]) in REPEATED and row["data"] != "digits"]
-    words = f"repeated, seeds {REPEATED[0]} to {REPEATED[-1]}"
-    return [*named, (f"fashion-mnist {words}", again), ("all", [*rows])]
+    data, seeds = "fashion-mnist", [str(seed) for seed in REPEATED]
+    again = [row for row in rows if row["data"] == data and row["seed"] in seeds]
+    return [*named, (f"{data} seeds {seeds[0]} to {seeds[-1]}", again), ("all", [*rows])]
 
 
 def compared(rows: Sequence[Row], name: str) -> list[list[str]]:
