@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +57,12 @@ def plan(
     name: str | None,
     device: str,
     options: SearchOptions,
+    policy_of: Callable[[str], str | None] = lambda _: None,
 ) -> Plan:
-    """Read the data and check everything; for the arguments and the errors see `search`."""
+    """Read the data and check everything; for the arguments and the errors see `search`.
+
+    `policy_of` knows the policy of a search that is there, by its name: it is kept.
+    """
     where = choose_device(device)
     content = load_training(data, options.data)
     training, validation = split(
@@ -68,10 +72,13 @@ def plan(
         subset=options.subset,
     )
     check_precision(options.precision, where)
+    name = name or _default_name(content.name)
+    if "policy" not in options.macro and (kept := policy_of(name)) is not None:
+        options = replace(options, macro={**options.macro, "policy": kept})
     macro, micro = spaces(content, len(validation.labels), options)
     recipe, final = asked_recipes(content, options, macro.policy, len(training.labels))
     return Plan(
-        name=name or _default_name(content.name),
+        name=name,
         content=content,
         training=training,
         validation=validation,

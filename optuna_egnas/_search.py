@@ -22,7 +22,7 @@ from ._outage import Outage, quiet_heartbeats
 from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
-from ._stored import identity, stored_recipe
+from ._stored import identity, stored_policy, stored_recipe
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import conditions, threads_for
@@ -116,7 +116,13 @@ def prepare(
 ) -> Setup:
     """Everything of a search but its run; see `search`. Checks all before it writes anything."""
     options = options or SearchOptions()
-    planned = plan(data, name=name, device=device, options=options)
+    planned = plan(
+        data,
+        name=name,
+        device=device,
+        options=options,
+        policy_of=lambda name: stored_policy(storage, name),
+    )
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
     studies = create_in(

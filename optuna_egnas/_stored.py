@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ._link import Link, read_places
+from ._link import Link, find_search, read_places
+from ._storage import open_storage
 from .errors import SearchError
 from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
 from .evaluation._precision import AUTO, faster_precision
@@ -14,6 +15,7 @@ from .evaluation._training import FP32, Precision, Recipe
 
 if TYPE_CHECKING:
     import torch
+    from optuna.storages import BaseStorage
 
     from ._core.macro import MacroSpace
     from ._linked import LinkedStudies
@@ -24,6 +26,15 @@ RECIPE = "recipe "
 """Under what the recipe's fields stand among those of the data set."""
 FINAL_RECIPE = "final recipe "
 """The same for what a final training has otherwise."""
+
+
+def stored_policy(storage: str | BaseStorage | None, name: str) -> str | None:
+    """The policy of the search of this name; None where there is none that could be read yet."""
+    try:
+        found = find_search(open_storage(storage, create=False), name)
+    except SearchError:
+        return None  # who opens the storage to write there says what is wrong with it
+    return next((link.space.policy for _, link in found.values()), None)
 
 
 def stored_images(

@@ -42,6 +42,21 @@ PROFILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 """Sizes of the space and epochs; never rules. `full` is the published size."""
 
+IDLE: dict[str, dict[str, tuple[str, ...]]] = {
+    "paper": {"macro": ("level",), "micro": ("level",)},
+    "sound": {
+        "macro": (
+            "epochs_per_layer",
+            "epochs_per_width_step",
+            "depth_gain",
+            "depth_slack",
+            "width_patience",
+        ),
+        "micro": ("epochs",),
+    },
+}
+"""Fields of the spaces for which the rules of a policy have no use."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
@@ -53,7 +68,8 @@ class SearchOptions:
         valid_fraction: share of the training images that is kept for validation.
         subset: so many training images are used, drawn class by class; default: all.
         data: how the data set is read.
-        macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's.
+        macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's. A
+            search that is there keeps its policy where `macro` names none.
         recipe: fields of `Recipe` that replace the published ones.
         precision: of every training: fp32, bf16 (bfloat16 autocast) or auto, which times the
             search's first network when the search is created and takes bf16 where that is
@@ -169,6 +185,16 @@ def _check_plain(options: SearchOptions) -> None:
             raise InvalidSpace(
                 f"`{name}` must be a {kind.__name__}, but got {name}={getattr(options, name)!r}."
             )
+
+
+def idle_options(options: SearchOptions, policy: str) -> list[str]:
+    """The given fields of the spaces that change nothing under this policy, as `macro level`."""
+    return [
+        f"{part} {name}"
+        for part, names in IDLE[policy].items()
+        for name in names
+        if name in getattr(options, part)
+    ]
 
 
 def spaces(

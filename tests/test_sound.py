@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from searching import MACRO, bars, options, searched, url
+from linking import create, story, train
+from searching import MACRO, NAME, bars, options, searched, url
+from walking import macro, micro
 
 from optuna_egnas import LinkedStudies, search
 from optuna_egnas._linked import trials_of
@@ -18,7 +21,7 @@ from optuna_egnas._trace import read_trace, write_trace
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation._data import load_training
 from optuna_egnas.evaluation._training import Recipe
-from optuna_egnas.options import spaces
+from optuna_egnas.options import IDLE, SearchOptions, idle_options, spaces
 from optuna_egnas.replay import replay
 
 SOUND = {**MACRO, "max_depth": 4, "policy": "sound"}
@@ -86,6 +89,40 @@ def test_a_search_cannot_change_its_policy(tmp_path: Path) -> None:
             name="bars",
             options=options(tmp_path, macro={**MACRO, "policy": "sound"}),
         )
+
+
+@pytest.mark.parametrize("policy", ["paper", "sound"])
+def test_a_stored_search_keeps_its_policy_where_none_is_named(tmp_path: Path, policy: str) -> None:
+    whole = searched(tmp_path, macro={**MACRO, "policy": policy})
+    unnamed = options(tmp_path)
+
+    again = prepare(bars(), storage=url(tmp_path), name=NAME, options=unnamed)
+    by_its_study = prepare(bars(), storage=url(tmp_path), name=f"{NAME}/macro", options=unnamed)
+
+    assert again.studies.link == by_its_study.studies.link == whole.link
+    assert again.studies.result().finished
+    assert again.resumed == len(trials_of(whole))
+
+
+def test_fields_for_which_a_policy_has_no_use_are_named() -> None:
+    given = SearchOptions(macro={"depth_gain": 0.1, "level": 0.1}, micro={"epochs": 1})
+
+    assert idle_options(given, "sound") == ["macro depth_gain", "micro epochs"]
+    assert idle_options(given, "paper") == ["macro level"]
+    assert not idle_options(SearchOptions(macro={"base_epochs": 1}), "sound")
+
+
+@pytest.mark.parametrize("name", [*IDLE["sound"]["macro"], *IDLE["sound"]["micro"]])
+def test_a_field_without_a_use_changes_no_walk(name: str) -> None:
+    def walk(**values: Any) -> list[object]:
+        of_macro = name in IDLE["sound"]["macro"]
+        studies = create(
+            macro=macro(max_depth=9, policy="sound", **(values if of_macro else {})),
+            micro=micro(policy="sound", **({} if of_macro else values)),
+        )
+        return story(train(train(studies, "macro"), "micro"))
+
+    assert walk(**{name: 1}) == walk()
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def search(
         str | None, typer.Option(help="Size of the space: quick (default for digits) or full.")
     ] = None,
     policy: Annotated[
-        str | None, typer.Option(help="Rules of the walk: paper (the published ones) or sound.")
+        str | None,
+        typer.Option(help="Rules of the walk: paper (published, the default) or sound."),
     ] = None,
     min_depth: Annotated[int | None, typer.Option(help="Layers to begin with.")] = None,
     max_width: Annotated[int | None, typer.Option(help="Channels to begin with.")] = None,
@@ -174,6 +175,7 @@ def search(
             device=device,
             options=options,
         )
+        _tell_idle(options, setup.studies.link.space.policy)
         _foretell(setup, workers)
         _train(
             setup,
@@ -227,8 +229,18 @@ def _forecast(
     from .._plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
+    _tell_idle(options, planned.macro.policy)
     told = foretell(planned, options, workers=workers)
     print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
+
+
+def _tell_idle(options: SearchOptions, policy: str) -> None:
+    """Say which options change nothing."""
+    from ..options import idle_options
+
+    idle = idle_options(options, policy)
+    if idle:
+        errors.print(f"Policy {policy} has no use for {', '.join(idle)}.")
 
 
 def _foretell(setup: Setup, workers: int) -> None:

@@ -2,10 +2,10 @@
 
     python studies/policies/run.py --reference ../shared/reference
 
-Whole searches take some three hours on one core. A run that was cut off goes on where it stopped: the
-searches in the storage, the rest from real.csv. `--only digits` runs one data set and writes no
-report, so that two processes can share the work. Without `--reference` the recorded figures stay
-as recorded.csv has them. `order.py` records order.csv.
+Whole searches take some three hours on one core. A run that was cut off goes on where it stopped:
+the searches in the storage, the rest from real.csv. `--only digits` runs one data set and writes
+no report, so that two processes can share the work. Without `--reference` the recorded figures
+stay as recorded.csv has them. `order.py` records order.csv.
 """
 
 from __future__ import annotations

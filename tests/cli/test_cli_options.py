@@ -129,3 +129,20 @@ def test_a_search_of_which_nothing_can_be_trained_says_why(egnas: Shell) -> None
     assert ran.code == 2
     assert "nothing to start from" in ran.err
     assert "loss must stay finite" in ran.err.splitlines()[-1]
+
+
+def test_a_search_goes_on_by_its_own_policy_and_says_which_fields_it_has_no_use_for(
+    egnas: Shell,
+) -> None:
+    egnas.write("tiny.toml", TINY)
+
+    begun = egnas("search", "tiny.toml", "--policy", "sound", "--max-total-epochs", "2")
+    ended = egnas("search", "tiny.toml")
+
+    studies = load_linked_studies(storage="sqlite:///egnas.db", name="tiny")
+    assert studies.link.space.policy == "sound" and studies.result().finished
+    idle = "macro epochs_per_layer, macro epochs_per_width_step, micro epochs."
+    for ran in (begun, ended):
+        assert ran.code == 0, ran.err
+        assert f"Policy sound has no use for {idle}" in " ".join(ran.err.split())
+    assert "no use for" not in egnas("search", "tiny.toml", "--name", "published").err
