@@ -8,6 +8,7 @@ import platform
 import statistics
 from collections import defaultdict
 from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 
@@ -15,6 +16,7 @@ from optuna_egnas import LinkedStudies
 from optuna_egnas._finals import finals
 from optuna_egnas._linked import trials_of
 
+WORDS = Path(__file__).parent / "words.md"
 Rows = list[dict[str, str]]
 
 
@@ -73,6 +75,7 @@ def report(studies: LinkedStudies, times: Rows, rivals: Rows) -> str:
             "",
             *_comparison(ours, rivals),
             "",
+            WORDS.read_text(encoding="utf-8"),
             f"Machine: {platform.machine()}, {psutil.cpu_count()} cores, with other work beside "
             "it: the minutes are an upper bound. "
             + ", ".join(
