@@ -228,20 +228,21 @@ class Display:
         """Take in what happened."""
         if event.worker not in self._tasks:
             self._tasks[event.worker] = self._bar.add_task("", total=1, score="", times="")
+        score = "" if event.score is None else f"{100 * event.score:.2f} %"
         self._bar.update(
             self._tasks[event.worker],
             description=f"{event.phase}: {event.candidate}",
             total=event.epochs,
             completed=event.epoch,
-            score=f"{100 * event.score:.2f} %",
+            score=score,
             times=self._times,
         )
         if event.verdict is None:
             return
         self._times = self._spent_and_left()
         self._console.print(
-            f"{event.phase:8} {event.candidate:30} {event.epochs:4} epochs "
-            f"{100 * event.score:6.2f} %  {event.verdict}  [{self._times}]"
+            f"{event.phase:8} {event.candidate:30} {event.epoch:4} epochs "
+            f"{score:>8}  {event.verdict}  [{self._times}]"
         )
 
     def _spent_and_left(self) -> str:

@@ -152,7 +152,7 @@ def _try_width(
 ) -> Position | Done:
     """The next width, or the end."""
     ladder = ladder.below(widest - space.min_width)
-    least = max(space.width_step, (widest - ladder.at) / SHARE)
+    least = max(space.width_step, (widest - ladder.at) // SHARE)
     if ladder.step < least:
         best = incumbent.candidate
         assert best.epochs is not None

@@ -28,8 +28,8 @@ SIGN_SECONDS = 10.0
 class Progress:
     """What a watcher of a search is told after each epoch, and at the end of each candidate.
 
-    `score` is the best validation accuracy so far (fraction). `verdict` is None until the
-    candidate has ended. `worker` counts from 0.
+    `score` is the best validation accuracy so far (fraction), None before the first. `verdict` is
+    None until the candidate has ended, after `epoch` of its `epochs`. `worker` counts from 0.
     """
 
     role: Role
@@ -37,7 +37,7 @@ class Progress:
     candidate: str
     epoch: int
     epochs: int
-    score: float
+    score: float | None
     verdict: str | None = None
     worker: int = 0
 
@@ -89,14 +89,14 @@ class Account:
             name = f"depth {parent.depth}, width {parent.width}"
             self.trial.set_user_attr("inherits_from", name)
         self.life.show()
-        self.tell(0, 0.0)
+        self.tell(0, None)
 
     def resume(self, epoch: int) -> None:
         """Say from which whole epoch the training goes on."""
         if epoch:
             self.trial.set_user_attr(RESUMED, epoch)
 
-    def tell(self, epoch: int, score: float, verdict: str | None = None) -> None:
+    def tell(self, epoch: int, score: float | None, verdict: str | None = None) -> None:
         """Tell the watcher, if there is one."""
         if self.watch is None:
             return
@@ -133,14 +133,16 @@ class Account:
     def stop(self, epoch: int) -> NoReturn:
         """End a candidate that the study's pruner has stopped."""
         self.trial.set_user_attr("progress", round(epoch / (self.candidate.epochs or epoch), 4))
-        said = self._stored().user_attrs.get(STOPPED)
+        stored = self._stored()
+        best = max(stored.intermediate_values.values(), default=None)
+        said = stored.user_attrs.get(STOPPED)
         if said is not None or self.is_undecided():
             reason = str(said or "without a reason")
-            self.tell(epoch, 0.0, f"stopped: {reason}")
+            self.tell(epoch, best, f"stopped: {reason}")
             raise optuna.TrialPruned(reason)
         reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
         self.trial.set_user_attr(STOPPED, reason)
-        self.tell(epoch, 0.0, f"refused: {reason}")
+        self.tell(epoch, best, f"refused: {reason}")
         raise optuna.TrialPruned(reason)
 
     def is_undecided(self) -> bool:

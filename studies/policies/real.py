@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,9 @@ TASKS = (
     ),
 )
 
+TRIED = (replace(TASKS[1], seeds=range(40, 52)),)
+"""On which the rules of `tried.patch` were tried."""
+
 
 def rows_of(table: Path) -> list[dict[str, str]]:
     """What is there already."""
@@ -68,13 +71,13 @@ def rows_of(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run(table: Path, storage: str, data: str | None = None) -> None:
+def run(table: Path, storage: str, data: str | None = None, tasks: Sequence[Task] = TASKS) -> None:
     """Every task, seed and arm that the table does not hold yet; of one data set, if it is given.
 
     Processes for different data sets may run at once, each with a storage of its own.
     """
     done = {(row["data"], row["seed"], row["arm"]) for row in rows_of(table)}
-    for task in (task for task in TASKS if data in (None, task.data)):
+    for task in (task for task in tasks if data in (None, task.data)):
         for seed in task.seeds:
             for arm in ARMS:
                 if (task.data, str(seed), arm) not in done:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from blocks import worth
 from order import agreement
 from order import rows_of as order_rows
 from real import ARMS, REPEATED, rows_of
-from scipy.stats import t
+from scipy.stats import t, ttest_ind
 
 Row = dict[str, str]
 BASE = "paper"
@@ -20,7 +21,7 @@ BASE = "paper"
 
 def report(folder: Path) -> str:
     """The whole report, from the tables in the folder."""
-    real = rows_of(folder / "real.csv")
+    real, tried = rows_of(folder / "real.csv"), rows_of(folder / "tried.csv")
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("optuna-egnas", "optuna", "torch", "numpy")
     )
@@ -37,6 +38,22 @@ def report(folder: Path) -> str:
             "data, arm, pairs, passes: times fewer, CPU seconds: times fewer, parameters: times, "
             "test accuracy: points more",
             [line for name, rows in groups(real) for line in compared(rows, name)],
+        ),
+        "## Rules that were tried and not kept",
+        table(
+            "data seed arm depth width conv large_kernels params trainings epochs passes "
+            "cpu_seconds valid % test %",
+            [searched(row) for row in sorted(tried, key=place)],
+        ),
+        table(
+            "seeds of paper, seeds by the rules tried, passes: times fewer, "
+            "test accuracy: points more",
+            [unpaired(real, tried)],
+        ),
+        "## What blocks and depth are worth",
+        table(
+            "network, width, parameters, splits, judge %, points more, standard deviation",
+            worth(rows_of(folder / "blocks.csv")),
         ),
         "## The recorded depth ladders",
         table(
@@ -129,6 +146,29 @@ def paired(rows: Sequence[Row], arm: str) -> list[tuple[Row, Row]]:
         for row in rows
         if row["arm"] == arm and (row["data"], row["seed"], BASE) in known
     ]
+
+
+def unpaired(real: Sequence[Row], tried: Sequence[Row]) -> list[str]:
+    """The rules tried against all published searches of that data set, by Welch's interval."""
+    data = {row["data"] for row in tried}
+    theirs = [row for row in (*real, *tried) if row["arm"] == BASE and row["data"] in data]
+    ours = [row for row in tried if row["arm"] != BASE]
+    fewer = [[-math.log(float(row["passes"])) for row in rows] for rows in (ours, theirs)]
+    points = [[100 * accuracy(row) for row in rows] for rows in (ours, theirs)]
+    return [
+        str(len(theirs)),
+        str(len(ours)),
+        welch(*fewer, lambda log: f"{math.exp(log):.2f}"),
+        welch(*points, "{:+.2f}".format),
+    ]
+
+
+def welch(ours: Sequence[float], theirs: Sequence[float], words: Callable[[float], str]) -> str:
+    """The difference of two means and its 95 % interval, their variances taken as unequal."""
+    result = ttest_ind(ours, theirs, equal_var=False)
+    low, high = result.confidence_interval(0.95)
+    mean = statistics.fmean(ours) - statistics.fmean(theirs)
+    return f"{words(mean)} ({words(low)} to {words(high)})"
 
 
 def factors(pairs: Sequence[tuple[Row, Row]], name: str, *, fewer: bool) -> str:

@@ -5,7 +5,8 @@
 Whole searches take some three hours on one core. A run that was cut off goes on where it stopped:
 the searches in the storage, the rest from real.csv. `--only digits` runs one data set and writes
 no report, so that two processes can share the work. Without `--reference` the recorded figures
-stay as recorded.csv has them. `order.py` records order.csv.
+stay as recorded.csv has them. `order.py` records order.csv, `blocks.py` blocks.csv. `--tried` runs
+the seeds on which other rules were tried, those of `tried.patch`: `git apply` it before.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--storage", default="sqlite:///policies.db")
     parser.add_argument("--only", help="one data set of the real ones")
+    parser.add_argument("--tried", action="store_true", help="the seeds of tried.csv instead")
     parser.add_argument("--reference", type=Path, help="the folder of recorded searches")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    real.run(HERE / "real.csv", arguments.storage, arguments.only)
+    if arguments.tried:
+        real.run(HERE / "tried.csv", arguments.storage, tasks=real.TRIED)
+    else:
+        real.run(HERE / "real.csv", arguments.storage, arguments.only)
     if arguments.only:
         return
     if arguments.reference:

@@ -63,6 +63,13 @@ def test_widths_fall_by_quarters_while_that_gains(
     assert walk.next.found.architecture.width == found
 
 
+@pytest.mark.parametrize(("width", "narrower"), [(18, 14), (17, 13), (9, 7), (8, 6)])
+def test_a_quarter_is_rounded_down(width: int, narrower: int) -> None:
+    space = sound(min_depth=3, max_depth=3, max_width=width)
+
+    assert sizes(walk_with(space, in_turn(500, 1)).steps, "width")[:1] == [narrower]
+
+
 @pytest.mark.parametrize("n_valid", [1000, None])
 def test_a_deeper_network_passes_with_any_gain(n_valid: int | None) -> None:
     for gain, verdict in ((0, "refused"), (1, "accepted")):

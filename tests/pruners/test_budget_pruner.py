@@ -287,6 +287,8 @@ def test_a_real_training_is_stopped_and_leaves_its_work(tmp_path: Path) -> None:
     assert "another way" in stopped.user_attrs["stopped"]
     assert stopped.user_attrs["epochs_trained"] == 2
     assert told[-1].verdict == f"stopped: {stopped.user_attrs['stopped']}"
+    assert (told[0].epoch, told[0].score) == (0, None)
+    assert (told[-1].epoch, told[-1].score) == (2, max(stopped.intermediate_values.values()))
     assert checkpoints(tmp_path), "its checkpoint is there if the walk comes back"
     told.clear()
     others = []
