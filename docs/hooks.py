@@ -23,7 +23,7 @@ FOREIGN = re.compile(
     r"""|@import[^;]*//[^;]*;|url\(["']?(?:https?:)?//[^)]*\)"""
 )
 """What makes a browser ask another host; a link that a person may follow does not."""
-LINKED = (".toml", ".json", ".png", ".svg")
+LINKED = (".toml", ".json", ".patch", ".png", ".svg")
 """Files that a report may link to or show."""
 log = logging.getLogger("mkdocs.hooks.egnas")
 
