@@ -58,8 +58,12 @@ def report(studies: LinkedStudies, times: Rows, rivals: Rows) -> str:
             f"multiply-accumulates; validation accuracy {100 * (found.valid_accuracy or 0):.2f} % "
             "in the search.",
             "",
-            f"Final trainings, all alike: {records[0].epochs} epochs, recipe "
-            f"`{json.dumps(records[0].settings.recipe)}`.",
+            f"Final trainings, all alike: {records[0].epochs} epochs, "
+            + ", ".join(
+                f"{name.replace('_', ' ')} {value}"
+                for name, value in records[0].settings.recipe.items()
+            )
+            + ".",
             "",
             "| network | depth | width | conv | parameters | multiply-accumulates | train % "
             "| test % | training, s |",
