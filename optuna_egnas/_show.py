@@ -241,7 +241,7 @@ class Display:
             return
         self._times = self._spent_and_left()
         self._console.print(
-            f"{event.phase:8} {event.candidate:30} {event.epoch:4} epochs "
+            f"{event.phase:8} {event.candidate:35} {event.epoch:4} epochs "
             f"{score:>8}  {event.verdict}  [{self._times}]"
         )
 

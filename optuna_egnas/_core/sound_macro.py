@@ -14,9 +14,9 @@ drowns in the noise. The phase also ends at the deepest that fits, up to `max_de
 incumbent reaches `target_accuracy - target_tolerance` or learns its training data by heart. While
 not one network was trained to its end, the depth doubles on; `depth_patience` fails are forgiven.
 
-Width phase, at the depth found. Take a quarter of the width off, as much again while that passes.
-From the first refusal on, halve the step. No step is less than a quarter of the width that it
-starts from, less than `width_step`, or leads below `min_width`.
+Width phase, at the depth found. Take a quarter of the width off, rounded down, as much again while
+that passes. From the first refusal on, halve the step. No step is less than a quarter, rounded
+down, of the width that it starts from, less than `width_step`, or leads below `min_width`.
 
 Bars. A deeper network passes with any gain, a tie is none: so short a training shows less of what
 depth brings than the final one does, and the steps are few and large. A narrower one passes with

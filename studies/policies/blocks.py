@@ -10,18 +10,18 @@ and network in `blocks.csv`; what is there already is not trained again.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from order import CLASSES, WIDTH, within
+from real import append, rows_of
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.cost import count_params, widest
+from optuna_egnas._core.cost import count_params
 from optuna_egnas.evaluation._augmentation import channel_statistics
 from optuna_egnas.evaluation._conditions import conditions
 from optuna_egnas.evaluation._data import load_training, split
@@ -29,8 +29,8 @@ from optuna_egnas.evaluation._network import build
 from optuna_egnas.evaluation._training import Recipe, count_correct, train
 
 TABLE = Path(__file__).parent / "blocks.csv"
-WIDTH, SLACK, EPOCHS, IMAGES = 16, 10_000, 25, 1000
-SHAPE, CLASSES = (1, 28, 28), 10
+EPOCHS, IMAGES = 25, 1000
+SHAPE = (1, 28, 28)
 Row = dict[str, Any]
 
 
@@ -41,24 +41,10 @@ def networks() -> Iterator[tuple[str, Architecture]]:
     for thirds in (1, 2):
         count = 4 * thirds
         changed = replace(chain, ops=("conv",) * count + chain.ops[count:])
-        yield f"conv in {thirds} of 3", _within(changed, _params(chain) + SLACK)
+        yield f"conv in {thirds} of 3", within(changed, chain, SHAPE)
     yield "kernel 5 in 1 of 3", replace(chain, kernels=(3,) * 8 + (5,) * 4)
     for depth in (9, 6):
         yield f"depth {depth}", Architecture.chain(depth=depth, width=WIDTH)
-
-
-def _within(network: Architecture, limit: int) -> Architecture:
-    found = widest(partial(_at, network), lambda each: _params(each) <= limit, at_most=WIDTH)
-    assert found is not None
-    return found
-
-
-def _at(network: Architecture, width: int) -> Architecture:
-    return replace(network, width=width)
-
-
-def _params(network: Architecture) -> int:
-    return count_params(network, SHAPE, CLASSES)
 
 
 def record(number: int, kind: str, network: Architecture) -> Row:
@@ -82,18 +68,10 @@ def record(number: int, kind: str, network: Architecture) -> Row:
         "split": number,
         "kind": kind,
         "width": network.width,
-        "params": _params(network),
+        "params": count_params(network, SHAPE, CLASSES),
         "correct": right,
         "judged": len(judge.labels),
     }
-
-
-def rows_of(table: Path) -> list[Row]:
-    """What is there already."""
-    if not table.exists():
-        return []
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def worth(rows: list[Row]) -> list[list[str]]:
@@ -108,7 +86,13 @@ def worth(rows: list[Row]) -> list[list[str]]:
         spread = f"{statistics.stdev(gains):.2f}" if len(gains) > 1 and any(gains) else ""
         mean = statistics.fmean(percent[kind, which] for which in splits)
         lines.append(
-            [kind, str(network.width), f"{_params(network):,}", str(len(splits)), f"{mean:.2f}"]
+            [
+                kind,
+                str(network.width),
+                f"{count_params(network, SHAPE, CLASSES):,}",
+                str(len(splits)),
+                f"{mean:.2f}",
+            ]
             + [f"{statistics.fmean(gains):+.2f}", spread]
         )
     return lines
@@ -123,12 +107,7 @@ def main() -> None:
             if (str(number), kind) in known:
                 continue
             row = record(number, kind, network)
-            is_new = not TABLE.exists()
-            with TABLE.open("a", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, [*row], lineterminator="\n")
-                if is_new:
-                    writer.writeheader()
-                writer.writerow(row)
+            append(TABLE, row)
             print(row, flush=True)
 
 

@@ -44,6 +44,7 @@ RECIPES = {
 }
 KINDS = ("conv, 1 of 3", "conv, 2 of 3", "conv, 3 of 3", "kernel 5, 1 of 3")
 Row = dict[str, Any]
+Shape = tuple[int, int, int]
 
 
 def networks() -> Iterator[tuple[str, Architecture]]:
@@ -54,25 +55,23 @@ def networks() -> Iterator[tuple[str, Architecture]]:
         for thirds in (1, 2, 3):
             count = thirds * (depth // 3)
             ops = ("conv",) * count + chain.ops[count:]
-            yield f"conv, {thirds} of 3", _within(replace(chain, ops=ops), chain)
+            yield f"conv, {thirds} of 3", within(replace(chain, ops=ops), chain, SHAPE)
         third = depth // 3
         yield "kernel 5, 1 of 3", replace(chain, kernels=(3,) * (depth - third) + (5,) * third)
 
 
-def _within(network: Architecture, chain: Architecture) -> Architecture:
-    """At the widest width within the parameters of the chain and the slack."""
-    limit = _params(chain) + SLACK
-    found = widest(partial(_at, network), lambda each: _params(each) <= limit, at_most=WIDTH)
+def within(network: Architecture, chain: Architecture, shape: Shape) -> Architecture:
+    """At the widest width, up to the chain's, within its parameters and the slack."""
+    params = partial(count_params, input_shape=shape, classes=CLASSES)
+    limit = params(chain) + SLACK
+    widths = partial(_at, network)
+    found = widest(widths, lambda each: params(each) <= limit, at_most=chain.width)
     assert found is not None
     return found
 
 
 def _at(network: Architecture, width: int) -> Architecture:
     return replace(network, width=width)
-
-
-def _params(network: Architecture) -> int:
-    return count_params(network, SHAPE, CLASSES)
 
 
 def record(number: int, kind: str, network: Architecture) -> Row:

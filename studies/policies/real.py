@@ -45,6 +45,7 @@ class Task:
     finals: int = 1
     subset: int | None = None
     macro: Mapping[str, Any] = field(default_factory=dict)
+    arms: Sequence[str] = ARMS
 
 
 TASKS = (
@@ -59,8 +60,11 @@ TASKS = (
     ),
 )
 
-TRIED = (replace(TASKS[1], seeds=range(40, 52)),)
-"""On which the rules of `tried.patch` were tried."""
+TRIED = (
+    replace(TASKS[1], seeds=range(40, 46)),
+    replace(TASKS[1], seeds=range(46, 52), arms=("sound",)),
+)
+"""On which the rules of `tried.patch` were tried, as `sound`."""
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -79,7 +83,7 @@ def run(table: Path, storage: str, data: str | None = None, tasks: Sequence[Task
     done = {(row["data"], row["seed"], row["arm"]) for row in rows_of(table)}
     for task in (task for task in tasks if data in (None, task.data)):
         for seed in task.seeds:
-            for arm in ARMS:
+            for arm in task.arms:
                 if (task.data, str(seed), arm) not in done:
                     append(table, one(task, seed, arm, storage))
 
