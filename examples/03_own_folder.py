@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from optuna_egnas import search
-from optuna_egnas.options import DataOptions, SearchOptions
+from optuna_egnas.evaluation.data.labelled import DataOptions
+from optuna_egnas.options import SearchOptions
 
 folder = Path("shapes")
 random = np.random.default_rng(0)

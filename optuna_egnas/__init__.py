@@ -8,19 +8,18 @@ loads neither torch nor plotly.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._core.architecture import Architecture
 from ._core.budget import Budget
-from ._core.macro import MacroSpace
-from ._core.micro import MicroSpace
-from ._core.operations import Operation, register_operation
+from ._methods.egnas.architecture import Architecture
+from ._methods.egnas.operations import Operation, register_operation
+from ._methods.egnas.space import MacroSpace, MicroSpace
 from .errors import EgnasError
 
 if TYPE_CHECKING:
-    from ._export import export
-    from ._final import train
-    from ._final_result import FinalResult
-    from ._linked import LinkedStudies, create_linked_studies, load_linked_studies
-    from ._search import search
+    from ._search.export import export
+    from ._search.final.result import FinalResult
+    from ._search.final.train import train
+    from ._search.search import search
+    from ._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
     from .pruners import BudgetPruner, training_budget
     from .samplers import MacroSampler, MicroSampler
 

@@ -11,6 +11,8 @@
 Each message is one line that names the bound, then the value.
 """
 
+from __future__ import annotations
+
 
 class EgnasError(Exception):
     """Base of every error that this package raises on purpose."""

@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ._core.inheritance import SHARE
-from ._core.macro import MacroSpace
-from ._core.micro import MicroSpace
-from ._core.space import check_integer, check_number
-from ._linked import SHARED
+from ._core.problem import check_integer, check_number
+from ._core.recipe import Recipe
+from ._methods.egnas.profiles import PROFILES
+from ._methods.egnas.space import MacroSpace, MicroSpace
 from .errors import InvalidSpace
-from .evaluation._checkpoint import CHECKPOINT_SECONDS
-from .evaluation._data import DataOptions, TrainingData
-from .evaluation._training import Recipe
+from .evaluation.data.labelled import DataOptions
+from .evaluation.engine.checkpoint import CHECKPOINT_SECONDS
 
 __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
 
@@ -25,37 +23,6 @@ STALE_AFTER = 900.0
 LARGEST_SEED = 2**63 - 1
 
 KINDS = {"data": DataOptions, "macro": Mapping, "micro": Mapping, "recipe": Mapping}
-
-PROFILES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "full": ({}, {}),
-    "quick": (
-        {
-            "min_depth": 3,
-            "max_depth": 16,
-            "min_width": 6,
-            "max_width": 16,
-            "base_epochs": 3,
-            "epochs_per_width_step": 1,
-        },
-        {"epochs": 4},
-    ),
-}
-"""Sizes of the space and epochs; never rules. `full` is the published size."""
-
-IDLE: dict[str, dict[str, tuple[str, ...]]] = {
-    "paper": {"macro": ("level",), "micro": ("level",)},
-    "sound": {
-        "macro": (
-            "epochs_per_layer",
-            "epochs_per_width_step",
-            "depth_gain",
-            "depth_slack",
-            "width_patience",
-        ),
-        "micro": ("epochs",),
-    },
-}
-"""Fields of the spaces for which the rules of a policy have no use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,35 +152,3 @@ def _check_plain(options: SearchOptions) -> None:
             raise InvalidSpace(
                 f"`{name}` must be a {kind.__name__}, but got {name}={getattr(options, name)!r}."
             )
-
-
-def idle_options(options: SearchOptions, policy: str) -> list[str]:
-    """The given fields of the spaces that change nothing under this policy, as `macro level`."""
-    return [
-        f"{part} {name}"
-        for part, names in IDLE[policy].items()
-        for name in names
-        if name in getattr(options, part)
-    ]
-
-
-def spaces(
-    content: TrainingData, n_valid: int, options: SearchOptions
-) -> tuple[MacroSpace, MicroSpace]:
-    """The spaces of a search: the profile's, with what the options replace."""
-    profile = options.profile or ("quick" if content.name == "digits" else "full")
-    macro_values, micro_values = PROFILES[profile]
-    task = {"input_shape": content.input_shape, "classes": content.classes, "n_valid": n_valid}
-    if options.inherit:
-        macro_values = {**macro_values, "inherit": SHARE}
-    macro = MacroSpace(**{**macro_values, **task, **_tuples(options.macro)})
-    shared = {name: getattr(macro, name) for name in SHARED}
-    start = {"depth": macro.min_depth, "width": macro.min_width, "confirm_epochs": None}
-    micro = MicroSpace(**{**start, **micro_values, **shared, **_tuples(options.micro)})
-    return macro, micro
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }

@@ -46,7 +46,7 @@ def _no_notes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Searches write no notes for the dashboard, which take seconds, but where tested."""
     with pytest.MonkeyPatch.context() as patched:
         if request.module.__name__ not in ("test_dashboard", "test_browser"):
-            patched.setattr("optuna_egnas._dashboard.find_spec", lambda _: None)
+            patched.setattr("optuna_egnas.visualization._dashboard.find_spec", lambda _: None)
         yield
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import optuna
 import torch
 from optuna.trial import TrialState
+from optuna_egnas._search.run.run import run
+from optuna_egnas._search.setup.setup import prepare
+from optuna_egnas._storage.opening.interrupts import Terminated, ending_on_sigterm
 
 from optuna_egnas import LinkedStudies
-from optuna_egnas._search import prepare, run
-from optuna_egnas._stop import Terminated, ending_on_sigterm
-from optuna_egnas.evaluation._account import Progress
+from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.options import SearchOptions
 
 MACRO = {"min_depth": 2, "max_depth": 3, "min_width": 4, "max_width": 6, "base_epochs": 3}
@@ -105,7 +106,7 @@ def elsewhere(folder: Path, at: At, **changes: Any) -> int:
     """Search in a new process that gets a signal; returns how that ended."""
     context = multiprocessing.get_context("forkserver")
     # The server does not know this folder, so that it can only load what is installed.
-    context.set_forkserver_preload(["optuna_egnas._search"])
+    context.set_forkserver_preload(["optuna_egnas._search.setup"])
     process = context.Process(target=_search_there, args=(folder, at, changes))
     process.start()
     process.join(60)

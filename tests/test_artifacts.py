@@ -4,8 +4,8 @@ from io import BytesIO
 
 import pytest
 from optuna.artifacts import FileSystemArtifactStore
+from optuna_egnas._storage.opening.artifacts import full_place, open_artifacts
 
-from optuna_egnas._artifacts import full_place, open_artifacts
 from optuna_egnas.errors import SearchError
 
 
@@ -52,7 +52,7 @@ class TestPlaces:
             return FileSystemArtifactStore(tmp_path)
 
         (tmp_path / "some").mkdir()
-        monkeypatch.setattr("optuna_egnas._artifacts.Boto3ArtifactStore", bucket)
+        monkeypatch.setattr("optuna_egnas._storage.artifacts.Boto3ArtifactStore", bucket)
 
         open_artifacts("s3://bucket/some/").write("a", BytesIO(b"x"))
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from commands import TINY, Shell
 
-from optuna_egnas._dashboard import PLOTS as SAVED
+from optuna_egnas.visualization._dashboard import PLOTS as SAVED
 from optuna_egnas.visualization._files import PLOTS
 
 pytestmark = pytest.mark.browser

@@ -12,6 +12,9 @@ import pytest
 import torch
 from folders import in_memory
 from optuna.trial import TrialState
+from optuna_egnas._search.setup.setup import prepare
+from optuna_egnas._storage.opening.link import read_places
+from optuna_egnas._storage.opening.private import fail_trial
 from searching import (
     MACRO_OF_ONE,
     NAME,
@@ -27,12 +30,9 @@ from searching import (
 from torch import nn
 
 from optuna_egnas import load_linked_studies
-from optuna_egnas._claims import fail_trial
-from optuna_egnas._link import read_places
-from optuna_egnas._search import prepare
+from optuna_egnas._methods.egnas import network as _network
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation import _network
-from optuna_egnas.evaluation._account import Progress
+from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.samplers._walk import WalkSampler
 
 

@@ -13,27 +13,20 @@ import pytest
 import torch
 from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
+from optuna_egnas._search.setup.catalogue import delete_search
+from optuna_egnas._search.setup.final.networks import load_final, load_report, store_final
+from optuna_egnas._storage.opening.finals import FinalRecord, FinalSettings, all_finals, finals
 from searching import MACRO_OF_ONE, searched, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies
-from optuna_egnas._finals import (
-    FinalRecord,
-    FinalSettings,
-    all_finals,
-    finals,
-    load_final,
-    load_report,
-    store_final,
-)
-from optuna_egnas._notes import study_note
-from optuna_egnas._report import Report
-from optuna_egnas._searches import delete_search
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._core.report import Report
+from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._examination import examine
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._trained import TrainedNetwork
-from optuna_egnas.evaluation._training import Recipe
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.trained.examination import examine
+from optuna_egnas.evaluation.trained.network_file import TrainedNetwork
+from optuna_egnas.visualization._notes import study_note
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,27 @@ import torch
 from commands import TINY, Shell, nothing
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
+from optuna_egnas._search.setup.forecast.courses import (
+    Forecast,
+    foresee,
+    read_forecast,
+    speedup,
+    write_forecast,
+)
+from optuna_egnas._search.setup.forecast.estimate import review, seconds_left, seconds_spent, told
+from optuna_egnas._search.setup.studies import load_linked_studies
+from optuna_egnas._storage.opening.reader import distributions
 from searching import bars
 
 from optuna_egnas import LinkedStudies, MacroSpace, MicroSpace, create_linked_studies
-from optuna_egnas._core.encoding import encode
-from optuna_egnas._core.macro import widest_chain
 from optuna_egnas._core.pace import Pace
-from optuna_egnas._estimate import review, seconds_left, seconds_spent, told
-from optuna_egnas._forecast import Forecast, foresee, read_forecast, speedup, write_forecast
-from optuna_egnas._linked import load_linked_studies
-from optuna_egnas._notes import study_note
-from optuna_egnas._translate import distributions
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._timing import sample, timed_pace
-from optuna_egnas.evaluation._training import Recipe
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.bounds import widest_chain
+from optuna_egnas._methods.egnas.encoding import encode
+from optuna_egnas._methods.egnas.sample import sample
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.timing import timed_pace
+from optuna_egnas.visualization._notes import study_note
 
 TASK = {"input_shape": (1, 8, 8), "classes": 2, "n_valid": 100}
 MACRO = MacroSpace(min_depth=2, max_depth=5, min_width=4, max_width=6, base_epochs=3, **TASK)  # type: ignore[arg-type]
@@ -225,7 +232,7 @@ def test_where_nothing_can_be_timed_the_search_goes_on(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA out of memory.")
 
-    monkeypatch.setattr("optuna_egnas._foretell.timed_pace", refuse)
+    monkeypatch.setattr("optuna_egnas._search.forecast.forecast.timed_pace", refuse)
     egnas.write("tiny.toml", TINY)
 
     ran = egnas("search", "tiny.toml", "--json")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from commands import TINY, Shell
 from optuna.trial import TrialState
+from optuna_egnas._search.setup.studies import trials_of
+from optuna_egnas._storage.opening.limits import epochs_of, limit_reached
 from searching import NAME, bars, options, searched, story, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies, search
-from optuna_egnas._arguments import read_duration
-from optuna_egnas._limits import epochs_of, limit_reached
-from optuna_egnas._linked import trials_of
+from optuna_egnas._cli._arguments import read_duration
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation._account import Progress
+from optuna_egnas.evaluation.account import Progress
 
 
 def bounded(folder: Path, *, workers: int = 1, watch: Any = None, **limits: Any) -> LinkedStudies:
@@ -78,7 +78,7 @@ def test_time_ends_a_search_at_the_end_of_an_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1000.0]
-    monkeypatch.setattr("optuna_egnas._limits.time.time", lambda: clock[0])
+    monkeypatch.setattr("optuna_egnas._storage.limits.time.time", lambda: clock[0])
 
     def pass_time(event: Progress) -> None:
         clock[0] += 1.0 if event.epoch and event.verdict is None else 0.0

@@ -12,10 +12,10 @@ from linking import MACRO, ROLES, both, contents, create, rename, story, train
 from optuna.distributions import IntDistribution
 from optuna.storages import InMemoryStorage
 from optuna.study import Study
+from optuna_egnas._storage.opening.link import Role, find_search
 from walking import macro, micro
 
 from optuna_egnas import MacroSpace, MicroSpace, create_linked_studies, load_linked_studies
-from optuna_egnas._link import Role, find_search
 from optuna_egnas.errors import InvalidSpace, SearchError
 
 # Created and opened
@@ -177,7 +177,7 @@ def test_a_name_that_a_renamed_study_of_another_search_holds_is_refused() -> Non
 
 
 def test_what_a_crash_has_left_half_made_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("optuna_egnas._linked.PATIENCE", 0.0)
+    monkeypatch.setattr("optuna_egnas._search.studies.PATIENCE", 0.0)
     storage = InMemoryStorage()
     optuna.create_study(storage=storage, study_name="s/macro", direction="maximize")
 
@@ -217,7 +217,7 @@ def test_a_search_that_appears_while_it_is_being_made_is_joined(
     before: object = contents(storage)
     looks: list[dict[Role, Any]] = [{}]
     monkeypatch.setattr(
-        "optuna_egnas._linked.find_search",
+        "optuna_egnas._search.studies.find_search",
         lambda *arguments: looks.pop() if looks else find_search(*arguments),
     )
 

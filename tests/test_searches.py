@@ -14,7 +14,7 @@ import pytest
 from commands import TINY, Ran, Shell
 
 from optuna_egnas import create_linked_studies, load_linked_studies
-from optuna_egnas._entries import entries
+from optuna_egnas.visualization._entries import entries
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +164,10 @@ def test_a_deleted_search_leaves_nothing_and_others_alone(
 
 def test_its_checkpoints_and_uploads_go_too(egnas: Shell) -> None:
     from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+    from optuna_egnas._search.setup.identity import stored_recipe
 
     from optuna_egnas._core.history import Candidate
-    from optuna_egnas._stored import stored_recipe
-    from optuna_egnas.evaluation._checkpoint import Checkpoints
+    from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
 
     studies = load_linked_studies(storage=url(egnas), name="tiny")
     folder = egnas.folder / "elsewhere"

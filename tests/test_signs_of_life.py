@@ -11,13 +11,15 @@ import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
+from optuna_egnas._search.run.run import run
+from optuna_egnas._search.setup.setup import prepare
+from optuna_egnas._storage.opening.claims import OWNER, SIGN, fail_dead, is_alive, write_claim
 from searching import MACRO_OF_ONE, NAME, bars, options, searched
 from walking import macro, micro
 
-from optuna_egnas import _alive, create_linked_studies
-from optuna_egnas._claims import OWNER, SIGN, fail_dead, is_alive, write_claim
+from optuna_egnas import create_linked_studies
 from optuna_egnas._core.history import History, Lost, Observation
-from optuna_egnas._search import prepare, run
+from optuna_egnas._storage.opening import liveness as _alive
 from optuna_egnas.samplers._walk import WalkSampler
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .._arguments import STORAGE, Storage
 from ..errors import EgnasError, SearchError
+from ._arguments import STORAGE, Storage
 from ._output import errors, quiet_optuna
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ def dashboard(
     ] = None,
 ) -> None:
     """Serve optuna-dashboard, with the notes and plots of every search; Ctrl-C ends it."""
-    from .. import _show
-    from .._storage import full_url, open_storage
+    from .._storage.opening import open_storage
+    from .._storage.urls import full_url
+    from . import _show_search as _show
 
     try:
         from optuna_dashboard import wsgi
@@ -44,10 +45,10 @@ def dashboard(
 
 def _renew(opened: BaseStorage, url: str, artifacts: str | None) -> str | None:
     """Bring the notes of all searches up to date; returns where their files are."""
-    from .._dashboard import Board
-    from .._link import read_places
-    from .._linked import load_linked_studies
-    from .._searches import summaries
+    from .._search.catalogue import summaries
+    from .._search.studies import load_linked_studies
+    from .._storage.link import read_places
+    from ..visualization._dashboard import Board
 
     for summary in summaries(opened):
         # One that is half deleted, say: the others can still be looked at.

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .._arguments import STORAGE, Storage, checked_name, complete_name
 from ..errors import SearchError
+from ._arguments import STORAGE, Storage, checked_name, complete_name
 from ._output import errors, quiet_optuna
 
 
@@ -18,9 +18,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a search, its studies and its files; asks first."""
-    from .. import _show
-    from .._searches import check_may_be_deleted, delete_search
-    from .._storage import open_storage, shown
+    from .._search.catalogue import check_may_be_deleted, delete_search
+    from .._storage.opening import open_storage
+    from .._storage.urls import shown
+    from . import _show_search as _show
 
     quiet_optuna()
     with _show.storage_trouble(storage):

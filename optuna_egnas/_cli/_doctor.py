@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .._arguments import STORAGE, Json, Storage
+from ._arguments import STORAGE, Json, Storage
 from ._output import print_json, quiet_optuna
 
 
@@ -21,8 +21,8 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check installation, device, storage, artifacts and data, and say what to do."""
-    from .._doctor import examine
-    from .._show import print_checks
+    from .._search.doctor import examine
+    from ._show_search import print_checks
 
     quiet_optuna()
     found = examine(storage, data_root=data_root, artifacts=artifacts)

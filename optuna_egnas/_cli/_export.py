@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._arguments import STORAGE, FromFile, Json, Name, Seed, Storage
 from ..errors import SearchError
+from ._arguments import STORAGE, FromFile, Json, Name, Seed, Storage
 from ._output import errors, opened, print_json, quiet_optuna
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
-    from ..evaluation._export import Exported
+    from .._search.studies import LinkedStudies
+    from ..evaluation.trained.export import Exported
 
 
 def export(
@@ -41,7 +41,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Hand over the trained network as a file that is used without this package."""
-    from .. import _show
+    from . import _show_search as _show
 
     quiet_optuna()
     if source is not None and name is not None:
@@ -49,7 +49,7 @@ def export(
     with _show.storage_trouble(storage):
         studies: LinkedStudies | Path = source or opened(storage, name)
         # Only now: it loads torch.
-        from .._export import export as hand_over
+        from .._search.export import export as hand_over
 
         exported = hand_over(
             studies,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .._arguments import STORAGE, Json, Storage
+from ._arguments import STORAGE, Json, Storage
 from ._output import print_json, quiet_optuna
 
 
 def list_searches(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the searches of a storage, and how each stands."""
-    from .. import _show
-    from .._searches import summaries
-    from .._storage import open_storage
+    from .._search.catalogue import summaries
+    from .._storage.opening import open_storage
+    from . import _show_search as _show
 
     quiet_optuna()
     with _show.storage_trouble(storage):

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from rich.console import Console
 
-from .._arguments import checked_name
+from ._arguments import checked_name
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
+
 
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
@@ -29,7 +30,7 @@ def quiet_optuna() -> None:
 @contextmanager
 def ending_in_order() -> Iterator[None]:
     """Work that goes on later: on Ctrl-C or SIGTERM, say so and exit as a shell expects it."""
-    from .._stop import Terminated, ending_on_sigterm
+    from .._storage.interrupts import Terminated, ending_on_sigterm
 
     try:
         with ending_on_sigterm():
@@ -41,8 +42,8 @@ def ending_in_order() -> Iterator[None]:
 
 def opened(storage: str, name: str | None) -> LinkedStudies:
     """The search of this name in a storage, or the only one there is."""
-    from .. import _show
-    from .._linked import load_linked_studies
+    from .._search.studies import load_linked_studies
+    from . import _show_search as _show
 
     found = _show.only_name(storage) if name is None else checked_name(name)
     return load_linked_studies(storage=storage, name=found)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._arguments import STORAGE, Json, Name, Storage
+from ._arguments import STORAGE, Json, Name, Storage
 from ._output import errors, opened, print_json, quiet_optuna
 
 
@@ -20,8 +20,8 @@ def plot(
     as_json: Json = False,
 ) -> None:
     """Draw a search as HTML and PNG, the network also as SVG."""
-    from .. import _show
     from ..visualization._files import write_plots
+    from . import _show_search as _show
 
     quiet_optuna()
     with _show.storage_trouble(storage):

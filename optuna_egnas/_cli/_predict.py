@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._arguments import STORAGE, FromFile, Json, Seed, Storage
 from ..errors import SearchError
+from ._arguments import STORAGE, FromFile, Json, Seed, Storage
 from ._output import opened, print_json, quiet_optuna
 
 if TYPE_CHECKING:
-    from ..evaluation._prediction import Classifier
+    from ..evaluation.trained.prediction import Classifier
 
 
 def predict(
@@ -27,7 +27,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Say what is in images, by the trained network of a search or by a file of it."""
-    from ..evaluation._prediction import predict as guess
+    from ..evaluation.trained.prediction import predict as guess
 
     quiet_optuna()
     if source is not None and (name is not None or seed is not None):
@@ -48,9 +48,9 @@ def predict(
 def _classifier(
     storage: str, name: str | None, seed: int | None, source: Path | None
 ) -> Classifier:
-    from .. import _show
-    from .._finals import load_final
-    from ..evaluation._prediction import Classifier, read_classifier
+    from .._search.final.networks import load_final
+    from ..evaluation.trained.prediction import Classifier, read_classifier
+    from . import _show_search as _show
 
     if source is not None:
         return read_classifier(source)

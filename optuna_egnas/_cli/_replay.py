@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._arguments import Json, Simulated
+from ._arguments import Json, Simulated
 from ._output import print_json, quiet_optuna
 
 
@@ -27,12 +27,12 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Check that the samplers walk as a recorded search did."""
-    from .. import _show
-    from .._pruned_replay import PrunedReplay, pruned_replay
-    from .._simulate import Simulation, simulate
-    from .._trace import read_trace
-    from ..replay import Replay
-    from ..replay import replay as run_replay
+    from .._search.replay.pruned import PrunedReplay, pruned_replay
+    from .._search.replay.replay import Replay
+    from .._search.replay.replay import replay as run_replay
+    from .._search.replay.simulate import Simulation, simulate
+    from .._search.replay.trace import read_trace
+    from . import _show_search as _show
 
     quiet_optuna()
     shown: Replay | Simulation | PrunedReplay

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._arguments import (
+from ..errors import EgnasError
+from ._arguments import (
     STORAGE,
     Json,
     Storage,
@@ -16,15 +17,14 @@ from .._arguments import (
     read_arguments,
     read_duration,
 )
-from ..errors import EgnasError
 from ._output import ending_in_order, errors, print_json, quiet_optuna, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._search import Setup
-    from .._show import Display
+    from .._search.setup import Setup
     from ..options import SearchOptions
+    from ._show_search import Display
 
 
 def search(
@@ -119,7 +119,9 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find a whole network; the same command goes on where it was stopped."""
-    from .. import _search, _show, _workers
+    from .._search import setup as _search
+    from .._search import workers as _workers
+    from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
     options = changed_options(
@@ -198,8 +200,11 @@ def worker(
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
-    from .. import _search, _show, _workers
-    from ..options import DataOptions, SearchOptions
+    from .._search import setup as _search
+    from .._search import workers as _workers
+    from ..evaluation.data.labelled import DataOptions
+    from ..options import SearchOptions
+    from . import _show_search as _show
 
     quiet_optuna()
     display = _show.Display(errors)
@@ -225,8 +230,8 @@ def _forecast(
     as_json: bool,
 ) -> None:
     """Print the forecast of a search that is only planned."""
-    from .._foretell import foretell
-    from .._plan import plan
+    from .._search.forecast.forecast import foretell
+    from .._search.plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
     _tell_idle(options, planned.macro.policy)
@@ -236,7 +241,7 @@ def _forecast(
 
 def _tell_idle(options: SearchOptions, policy: str) -> None:
     """Say which options change nothing."""
-    from ..options import idle_options
+    from .._methods.egnas.profiles import idle_options
 
     idle = idle_options(options, policy)
     if idle:
@@ -246,8 +251,8 @@ def _tell_idle(options: SearchOptions, policy: str) -> None:
 def _foretell(setup: Setup, workers: int) -> None:
     """Tell what a search that begins now will take; what was begun is estimated as it goes on."""
     from .._core.words import clock
-    from .._estimate import seconds_left
-    from .._foretell import foretell_and_store
+    from .._search.forecast.estimate import seconds_left
+    from .._search.forecast.forecast import foretell_and_store
 
     if setup.resumed:
         left = seconds_left(setup.studies, workers=workers)
@@ -275,8 +280,8 @@ def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
 
 
 def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
-    from .. import _show
-    from .._limits import limit_reached
+    from .._storage.limits import limit_reached
+    from . import _show_search as _show
 
     if not setup.studies.result().finished:
         reached = limit_reached(setup.studies.macro)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from .._arguments import STORAGE, Json, Name, Storage
 from ..errors import SearchError
+from ._arguments import STORAGE, Json, Name, Storage
 from ._output import opened, print_json, quiet_optuna, record, write_file
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
 
 
 def show(
@@ -37,9 +37,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what a search has found, and its walk step by step."""
-    from .. import _show
-    from .._linked import trials_of
-    from .._trace import write_trace
+    from .._search.replay.trace import write_trace
+    from .._search.studies import trials_of
+    from . import _show_search as _show
 
     quiet_optuna()
     if as_json + as_csv + walk > 1:
@@ -59,7 +59,7 @@ def show(
 
 
 def _print(studies: LinkedStudies, storage: str, *, walk_only: bool) -> None:
-    from .. import _show
+    from . import _show_search as _show
 
     if not walk_only:
         _show.print_result(studies, storage)
@@ -67,8 +67,8 @@ def _print(studies: LinkedStudies, storage: str, *, walk_only: bool) -> None:
 
 
 def _rerun(studies: LinkedStudies, trial: str | None, *, rerun: bool, as_json: bool) -> NoReturn:
-    from .. import _show
-    from .._rerun import rerun as train_again
+    from .._search.rerun import rerun as train_again
+    from . import _show_search as _show
 
     if trial is None or not rerun:
         raise SearchError("--trial and --rerun must be given together, but only one of them is.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .._arguments import STORAGE, Json, Name, Storage
+from ._arguments import STORAGE, Json, Name, Storage
 from ._output import ending_in_order, errors, opened, print_json, quiet_optuna
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train the network found, test it once, keep it; goes on where it was stopped."""
-    from .. import _final, _show, _show_final
+    from .._search.final import train as _final
+    from . import _show_final
+    from . import _show_search as _show
 
     quiet_optuna()
     options = _options(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .architecture import Architecture
+from .._methods.egnas.architecture import Architecture
 
 MAX_ERRORS = 2
 """So many failures of one candidate, each with an error, count as refused."""

@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .._methods.egnas.priors import PRIORS, priors_of
 from .history import Outcome, Trained
 from .proposal import Bar, Phase, Step, Verdict
 
@@ -57,27 +58,6 @@ class Prior:
             Verdict.NEUTRAL: (1 - refused) * self.neutral,
             Verdict.REFUSED: refused,
         }
-
-
-PRIORS: Mapping[Phase, Prior] = {
-    "depth": Prior(first=0.02, last=0.7, by=15, neutral=0.25),
-    "width": Prior(first=0.2, last=0.9, by=12),
-    "ops": Prior(first=0.7, last=0.97, by=14),
-    "kernels": Prior(first=0.98, last=0.9, by=14),
-}
-
-COARSE_PRIORS: Mapping[Phase, Prior] = {
-    "depth": Prior(first=0.1, last=0.8, by=4),
-    "width": Prior(first=0.7, last=0.8, by=3),
-    "ops": Prior(first=0.8, last=0.9, by=3),
-    "kernels": Prior(first=0.85, last=0.9, by=3),
-}
-"""Of policy `sound`: few attempts with large steps. Set by hand, from a few searches."""
-
-
-def priors_of(policy: str) -> Mapping[Phase, Prior]:
-    """What is expected of a search by these rules."""
-    return COARSE_PRIORS if policy == "sound" else PRIORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .architecture import Architecture
-from .cost import count_traffic
+from .._methods.egnas.architecture import Architecture
+from .._methods.egnas.cost import count_traffic
 from .history import Candidate
-from .space import Space
+from .problem import Space
 
 BESIDE = 0.1
 """Seconds of a training that are spent on neither epochs nor writing: making its network, asking

@@ -12,7 +12,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Literal, Protocol
 
-from .architecture import Architecture
+from .._methods.egnas.architecture import Architecture
 from .history import Candidate, Outcome, Running, Stopped, Trained
 
 TOLERANCE = 1e-9

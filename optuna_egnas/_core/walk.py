@@ -13,16 +13,6 @@ from typing import Protocol
 from .history import Candidate, History
 from .proposal import Done, Position, Proposal, Step, judge
 
-__all__ = [
-    "Done",
-    "SearchSpace",
-    "Walk",
-    "follow",
-    "propose",
-    "stand",
-    "step_of",
-]
-
 
 class SearchSpace(Protocol):
     """What a search method must bring to be walked."""

@@ -8,28 +8,14 @@ from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from .._claims import (
-    HOPELESS,
-    PREMISE,
-    all_trials,
-    claimed,
-    is_ahead,
-    key_of,
-    write_stop,
-)
 from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
 from .._core.frontier import wanted
-from .._core.verdict import Bars, Stop, verdict
+from .._core.stopping import Bars, Stop, verdict
+from .._storage.claims import HOPELESS, PREMISE, claimed, is_ahead, write_stop
+from .._storage.private import all_trials, key_of
 from ..errors import InvalidSpace
 from ..samplers._walk import WalkSampler
-from ._curves import (
-    Reading,
-    SizeOf,
-    best_bars,
-    size_of,
-    standard_error,
-    walks_bars,
-)
+from ._curves import Reading, SizeOf, best_bars, size_of, standard_error, walks_bars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +24,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from .._core.history import Candidate
-    from .._translate import Reader
+    from .._storage.reader import Reader
+
 
 WENT_ELSEWHERE = "the walk went another way and has no more use for this candidate"
 RISK = 0.01

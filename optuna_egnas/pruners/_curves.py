@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from .._claims import BUDGET, claimed_phase
 from .._core.budget import Budget, Size
 from .._core.proposal import Bar, Done, Proposal
-from .._core.verdict import MOST, Bars, Curve
+from .._core.stopping import MOST, Bars, Curve
 from .._core.walk import follow, step_of
+from .._storage.claims import BUDGET, claimed_phase
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from .._core.history import Candidate
-    from .._translate import Reader
+    from .._storage.reader import Reader
+
 
 SizeOf = Callable[[Mapping[str, Any]], Mapping[str, int]]
 

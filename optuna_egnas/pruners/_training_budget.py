@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from .._claims import BUDGET, all_trials, study_attributes
 from .._core.budget import Budget
-from .._link import read_link
+from .._storage.claims import BUDGET
+from .._storage.link import read_link
+from .._storage.private import all_trials, study_attributes
 from ..errors import SearchError
 from ..samplers._walk import WalkSampler
 from ._budget import BudgetPruner

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._core.encoding import Names
-from .._core.micro import MicroSpace
+from .._methods.egnas.encoding import Names
+from .._methods.egnas.space import MicroSpace
 from ._walk import WalkSampler
 
 if TYPE_CHECKING:

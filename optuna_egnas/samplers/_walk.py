@@ -13,31 +13,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna.exceptions import TrialPruned
 from optuna.samplers import BaseSampler, TPESampler
 
-from .._claims import (
-    all_trials,
-    claimed,
-    fail_trial,
-    has_claim,
-    is_optimizing,
-    key_of,
-    study_attributes,
-    wait_for_lower,
-    write_claim,
-    write_owner,
-)
-from .._core.encoding import Names, encode
 from .._core.frontier import Prospect, prospects
-from .._core.macro import MacroSpace
-from .._core.micro import MicroSpace
 from .._core.proposal import Done, Proposal
-from .._link import Role, read_link, start_of
-from .._translate import FIXED, Reader, distributions
+from .._methods.egnas.encoding import Names, encode
+from .._methods.egnas.space import MacroSpace, MicroSpace
+from .._storage.claims import claimed, has_claim, wait_for_lower, write_claim, write_owner
+from .._storage.link import Role, read_link, start_of
+from .._storage.private import all_trials, fail_trial, is_optimizing, key_of, study_attributes
+from .._storage.reader import FIXED, Reader, distributions
 from ..errors import EgnasError, InvalidSpace, NothingToTrain, SearchDone, SearchError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
+
 
 POLL = 0.2
 """Seconds between two looks while all that is left is in flight."""

@@ -5,11 +5,11 @@ hatches tell the same in black and white. Each plot is data first (a NamedTuple,
 figure second. Importing this package loads plotly; importing `optuna_egnas` does not.
 """
 
+from .._methods.egnas.plots.depth_width import plot_depth_width
+from .._methods.egnas.plots.macro_micro import plot_macro_micro
 from ._budgets import plot_budgets
-from ._depth_width import plot_depth_width
 from ._drawing import network_svg
 from ._learning_curves import plot_learning_curves
-from ._macro_micro import plot_macro_micro
 from ._network import plot_network
 from ._pareto import plot_pareto
 from ._walk import plot_walk

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .._entries import entries
+from ._entries import entries
 from ._style import BLUE, LOOKS, dressed, hatched, nothing_yet
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
 
 
 class Budget(NamedTuple):

@@ -15,7 +15,8 @@ from ._network import NetworkInfo, Part, _network_info, operation_look
 from ._style import FONT, GREY, PALE
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
+
 
 ROW, BOX, COLUMN, MARGIN, HEAD = 30, 22, 290, 16, 64
 """Pixels: from layer to layer, height of a box, from column to column, around all, above all."""

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 import plotly.io
 
+from .._methods.egnas.plots.depth_width import plot_depth_width
+from .._methods.egnas.plots.macro_micro import plot_macro_micro
 from ..errors import SearchError
 from ._budgets import plot_budgets
-from ._depth_width import plot_depth_width
 from ._drawing import network_svg
 from ._learning_curves import plot_learning_curves
-from ._macro_micro import plot_macro_micro
 from ._network import plot_network
 from ._pareto import plot_pareto
 from ._walk import plot_walk
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
+
 
 PLOTS = {
     "walk": plot_walk,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .._entries import entries
+from ._entries import entries
 from ._style import LOOKS, dressed, group_of, nothing_yet, percent
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
+
 
 WIDTHS = {"baseline": 2.5, "accepted": 2.5, "confirmed": 3.0}
 """Lines of what was kept stand out."""

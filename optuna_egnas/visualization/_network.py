@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .._core.architecture import Architecture
-from .._core.cost import count_macs, count_params
-from .._core.operations import OPERATIONS, operation
+from .._methods.egnas.architecture import Architecture
+from .._methods.egnas.cost import count_macs, count_params
+from .._methods.egnas.operations import OPERATIONS, operation
 from ..errors import SearchError
 from ._style import GREY, PALE, dressed, hatched
 from ._style import OPERATIONS as OPERATION_LOOKS
 
 if TYPE_CHECKING:
-    from .._core.cost import Shape
-    from .._linked import LinkedStudies
+    from .._methods.egnas.cost import Shape
+    from .._search.studies import LinkedStudies
 
 
 class Part(NamedTuple):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .._entries import entries
+from ._entries import entries
 from ._style import BLACK, BLUE, GREY, VERMILION, dressed, group_of, nothing_yet, percent
 
 if TYPE_CHECKING:
-    from .._link import Role
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
+    from .._storage.link import Role
+
 
 Cost = Literal["params", "macs"]
 COSTS: tuple[tuple[Cost, str], ...] = (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import plotly.graph_objects as go
 
 if TYPE_CHECKING:
-    from .._entries import Entry
+    from ._entries import Entry
+
 
 # Okabe and Ito's colours.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -43,7 +44,6 @@ LOOKS: dict[str, Look] = {
 
 OPERATIONS = ((SKY, ""), (ORANGE, "/"), (GREEN, "x"), (PURPLE, "."), (YELLOW, "\\"))
 """Colour and hatch of the first, the second ... operation."""
-
 
 GROUPS = ("macro", "micro", "confirm")
 """Trainings whose scores compare with each other; those of `confirm` also with the macro ones."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .._entries import Entry, entries
+from ._entries import Entry, entries
 from ._style import BLUE, GREY, GROUPS, LOOKS, dressed, group_of, marker, nothing_yet, percent
 
 if TYPE_CHECKING:
-    from .._linked import LinkedStudies
+    from .._search.studies import LinkedStudies
+
 
 NARROWEST = 2.5
 """A panel is as wide as its steps, but at least so many."""

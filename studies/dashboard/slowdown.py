@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 
 import optuna
+from optuna_egnas._search.run.run import run
+from optuna_egnas._search.setup.setup import prepare
+from optuna_egnas._search.setup.studies import trials_of
 
-from optuna_egnas._dashboard import Board
-from optuna_egnas._linked import trials_of
-from optuna_egnas._search import prepare, run
 from optuna_egnas.options import SearchOptions
+from optuna_egnas.visualization._dashboard import Board
 
 
 class Nothing(Board):
@@ -30,7 +31,7 @@ class Nothing(Board):
 
 
 def seconds_per_trial(board: type[Board], seed: int) -> float:
-    import optuna_egnas._search as searching
+    import optuna_egnas._search.setup as searching
 
     with tempfile.TemporaryDirectory() as folder:
         searching.Board = board

@@ -25,11 +25,12 @@ import torch
 
 from optuna_egnas import Architecture
 from optuna_egnas._core.budget import Size, cost_epochs
-from optuna_egnas._core.cost import count_macs, count_params
-from optuna_egnas.evaluation._augmentation import channel_statistics
-from optuna_egnas.evaluation._data import LabelledImages, load_training, split
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._training import Recipe, count_correct, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.cost import count_macs, count_params
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training, split
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics
+from optuna_egnas.evaluation.engine.loop import count_correct, train
 
 HERE = Path(__file__).parent
 TABLE = HERE / "curves.jsonl"

@@ -11,8 +11,8 @@ from torch import Generator, Tensor, manual_seed, nn
 from torch.random import fork_rng
 
 from optuna_egnas import Architecture, MacroSpace
-from optuna_egnas._core.cost import widest
-from optuna_egnas.evaluation._network import build
+from optuna_egnas._methods.egnas.cost import widest
+from optuna_egnas._methods.egnas.network import build
 
 DRAWS = 5
 CLOSE = 0.03

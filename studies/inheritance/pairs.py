@@ -22,15 +22,16 @@ from typing import Any
 import torch
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.architecture import replaced
-from optuna_egnas._core.cost import widest
-from optuna_egnas._core.space import Space
-from optuna_egnas.evaluation._conditions import conditions
-from optuna_egnas.evaluation._data import DataOptions, LabelledImages, load_training, split
-from optuna_egnas.evaluation._inheritance import inherit
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._seed import candidate_seed
-from optuna_egnas.evaluation._training import Recipe, train
+from optuna_egnas._core.problem import Space
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import replaced
+from optuna_egnas._methods.egnas.cost import widest
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._methods.egnas.weights import inherit
+from optuna_egnas.evaluation.data.labelled import DataOptions, LabelledImages, load_training, split
+from optuna_egnas.evaluation.engine.conditions import conditions
+from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.evaluation.engine.seed import candidate_seed
 
 PARENT = Architecture.chain(depth=6, width=16)
 EPOCHS = 8

@@ -21,12 +21,13 @@ from order import CLASSES, WIDTH, within
 from real import append, rows_of
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.cost import count_params
-from optuna_egnas.evaluation._augmentation import channel_statistics
-from optuna_egnas.evaluation._conditions import conditions
-from optuna_egnas.evaluation._data import load_training, split
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._training import Recipe, count_correct, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.cost import count_params
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.labelled import load_training, split
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics
+from optuna_egnas.evaluation.engine.conditions import conditions
+from optuna_egnas.evaluation.engine.loop import count_correct, train
 
 TABLE = Path(__file__).parent / "blocks.csv"
 EPOCHS, IMAGES = 25, 1000

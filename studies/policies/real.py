@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from optuna_egnas._search.setup.identity import stored_images
+from optuna_egnas._search.setup.studies import trials_of
 
 from optuna_egnas import Architecture, LinkedStudies, search
-from optuna_egnas._linked import trials_of
-from optuna_egnas._stored import stored_images
-from optuna_egnas.evaluation._augmentation import channel_statistics
-from optuna_egnas.evaluation._conditions import conditions
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._test_images import load_test
-from optuna_egnas.evaluation._training import Recipe, count_correct, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.held_out import load_test
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics
+from optuna_egnas.evaluation.engine.conditions import conditions
+from optuna_egnas.evaluation.engine.loop import count_correct, train
 from optuna_egnas.options import SearchOptions
 
 ARMS = ("paper", "sound")

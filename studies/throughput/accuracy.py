@@ -8,10 +8,11 @@ import torch
 from plain import PlainNetwork, PlainTraining
 
 from optuna_egnas import Architecture
-from optuna_egnas.evaluation._augmentation import channel_statistics
-from optuna_egnas.evaluation._data import DataOptions, load_training, split
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._training import Recipe, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.labelled import DataOptions, load_training, split
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics
+from optuna_egnas.evaluation.engine.loop import train
 
 ARMS = ("plain", "fp32", "bf16")
 EPOCHS = 8

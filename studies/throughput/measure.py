@@ -18,13 +18,14 @@ from plain import PlainNetwork, PlainTraining
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from optuna_egnas import Architecture
-from optuna_egnas.evaluation._augmentation import channel_statistics
-from optuna_egnas.evaluation._conditions import conditions
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._depthwise import input_gradient, weight_gradient
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._precision import faster_precision
-from optuna_egnas.evaluation._training import Recipe, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.depthwise import input_gradient, weight_gradient
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics
+from optuna_egnas.evaluation.engine.conditions import conditions
+from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.evaluation.engine.precision import faster_precision
 
 CLASSES = 10
 VALID_SHARE = 5

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, RandomCrop, ToTensor
 
 from optuna_egnas import Architecture
-from optuna_egnas.evaluation._augmentation import ChannelStatistics
-from optuna_egnas.evaluation._data import LabelledImages
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.augmentation import ChannelStatistics
 
 WORKERS = 2
 BATCH = 64

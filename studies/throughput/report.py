@@ -14,7 +14,7 @@ from accuracy import ARCHITECTURE, ARMS, EPOCHS, IMAGES, VALID_FRACTION
 from measure import CLASSES, VALID_SHARE, Size
 from scipy.stats import t
 
-from optuna_egnas._core.cost import count_macs
+from optuna_egnas._methods.egnas.cost import count_macs
 
 Row = dict[str, str]
 Rows = Callable[[str], list[Row]]

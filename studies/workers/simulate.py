@@ -12,9 +12,8 @@ import math
 from pathlib import Path
 
 import optuna
-
-from optuna_egnas._simulate import simulate
-from optuna_egnas._trace import read_trace
+from optuna_egnas._search.setup.replay.simulate import simulate
+from optuna_egnas._search.setup.replay.trace import read_trace
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def test_no_test_file_is_opened_by_a_search(
     dataset = prepare(egnas)
     egnas.write("s.toml", TINY.replace('"digits"', f'"{dataset}"').replace("subset = 200", ""))
 
-    monkeypatch.setitem(sys.modules, "optuna_egnas.evaluation._test_images", None)
+    monkeypatch.setitem(sys.modules, "optuna_egnas.evaluation.data.held_out", None)
 
     assert egnas("search", "s.toml", "--json").record["candidates"] > 2
 

@@ -11,9 +11,9 @@ from typing import Any
 import optuna
 import pytest
 from commands import Shell
+from optuna_egnas._storage.opening.claims import CLAIM
 
 from optuna_egnas import load_linked_studies
-from optuna_egnas._claims import CLAIM
 from optuna_egnas._cli._help import GROUPS
 
 

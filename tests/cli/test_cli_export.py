@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from commands import TINY, Shell
 from optuna.artifacts import get_all_artifact_meta
+from optuna_egnas._search.setup.final.networks import load_final
 from PIL import Image
 
 import optuna_egnas
 from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
-from optuna_egnas._finals import load_final
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation._test_images import load_test
-from optuna_egnas.evaluation._trained import packed
+from optuna_egnas.evaluation.data.held_out import load_test
+from optuna_egnas.evaluation.trained.network_file import packed
 
 FORMATS = ("state-dict", "torch-export", "onnx", "python")
 
@@ -106,7 +106,7 @@ def test_a_file_is_enough(egnas: Shell, tmp_path: Path) -> None:
 def test_where_the_data_are_gone_generated_images_do(
     egnas: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optuna_egnas._stored.DATASETS", ())
+    monkeypatch.setattr("optuna_egnas._search.identity.DATASETS", ())
 
     found = egnas("export", "--format", "state-dict", "--out", "gone.pt", "--json").record
 
@@ -119,7 +119,7 @@ def test_an_upload_that_fails_leaves_the_file(
     def full(*_: object) -> str:
         raise SearchError("the bucket is full")
 
-    monkeypatch.setattr("optuna_egnas._export.upload", full)
+    monkeypatch.setattr("optuna_egnas._search.export.upload", full)
 
     ran = egnas("export", "--format", "state-dict", "--out", "kept.pt")
 

@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from optuna_egnas._show import Display
-from optuna_egnas.evaluation._account import Progress
+from optuna_egnas._cli._show_search import Display
+from optuna_egnas.evaluation.account import Progress
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from commands import TINY, Ran, Shell
 
 from optuna_egnas import load_linked_studies
-from optuna_egnas.evaluation import _data
+from optuna_egnas.evaluation.data import labelled as _data
 
 KEYS = {
     "name",
@@ -195,7 +195,7 @@ def test_control_c_before_the_search_has_begun_ends_in_order_too(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optuna_egnas._plan.load_training", interrupted)
+    monkeypatch.setattr("optuna_egnas._search.plan.load_training", interrupted)
 
     assert egnas("search").code == 130
     assert egnas.files() == {}
@@ -207,8 +207,8 @@ def test_a_study_that_is_deleted_under_a_running_search_is_one_line(
     def deleted(*_: object) -> None:
         optuna.delete_study(study_name="tiny/macro", storage="sqlite:///egnas.db")
 
-    monkeypatch.setattr("optuna_egnas._plan.load_training", _data.load_training)
-    monkeypatch.setattr("optuna_egnas._show.Display.following", deleting(deleted))
+    monkeypatch.setattr("optuna_egnas._search.plan.load_training", _data.load_training)
+    monkeypatch.setattr("optuna_egnas._cli._show_search.Display.following", deleting(deleted))
     ran = searched("search", "tiny.toml")
 
     assert ran.code == 2

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from optuna_egnas._core.architecture import Architecture
 from optuna_egnas._core.budget import (
     REFERENCE,
     Budget,
@@ -16,7 +15,8 @@ from optuna_egnas._core.budget import (
     budget_for,
     cost_epochs,
 )
-from optuna_egnas._core.cost import count_macs, count_params
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.cost import count_macs, count_params
 from optuna_egnas.errors import InvalidSpace
 
 BASE = Budget(epochs=10, learning_rate=0.1, batch_size=32)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from walking import macro, micro
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.encoding import Names, decode, encode, ranges
 from optuna_egnas._core.history import Candidate
+from optuna_egnas._methods.egnas.encoding import Names, decode, encode, ranges
 from optuna_egnas.errors import InvalidSpace
 
 LAYERS = st.lists(

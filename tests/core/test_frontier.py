@@ -22,11 +22,10 @@ from optuna_egnas._core.history import (
     Running,
     Trained,
 )
-from optuna_egnas._core.macro import MacroSpace
-from optuna_egnas._core.micro import MicroSpace
 from optuna_egnas._core.odds import Experience
 from optuna_egnas._core.proposal import Done, Proposal, Verdict
 from optuna_egnas._core.walk import follow, propose
+from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 Space = MacroSpace | MicroSpace
 

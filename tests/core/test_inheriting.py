@@ -12,13 +12,13 @@ from walking import in_turn, macro, micro, walk_with
 
 from optuna_egnas import Architecture
 from optuna_egnas._core.history import Candidate, Failed, History, Running, Trained
-from optuna_egnas._core.inheritance import inheriting
-from optuna_egnas._core.macro import MacroSpace
-from optuna_egnas._core.micro import MicroSpace
+from optuna_egnas._core.inheriting import inheriting
+from optuna_egnas._core.problem import Space
 from optuna_egnas._core.proposal import Done, Proposal, Verdict
-from optuna_egnas._core.space import Space
 from optuna_egnas._core.walk import Walk, propose
-from optuna_egnas._core.words import name_candidate, verdict_words
+from optuna_egnas._core.words import verdict_words
+from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas._methods.egnas.words import name_candidate
 from optuna_egnas.errors import InvalidSpace
 
 SPACE = macro(inherit=0.5, base_epochs=4, max_depth=5)

@@ -6,8 +6,9 @@ import pytest
 from walking import in_turn, macro, walk_with
 
 from optuna_egnas._core.history import Candidate, Running, Trained
-from optuna_egnas._core.odds import PRIORS, Experience, bounded
+from optuna_egnas._core.odds import Experience, bounded
 from optuna_egnas._core.proposal import Bar, Incumbent, Phase, Proposal, Step, Verdict
+from optuna_egnas._methods.egnas.priors import PRIORS
 
 
 @pytest.mark.parametrize("phase", sorted(PRIORS))

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from optuna_egnas import Architecture, EgnasError, Operation, register_operation
-from optuna_egnas._core.operations import OPERATIONS, operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS, operation
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("optuna_egnas._core.operations.OPERATIONS", dict(OPERATIONS))
+    monkeypatch.setattr("optuna_egnas._methods.egnas.operations.OPERATIONS", dict(OPERATIONS))
 
 
 def point(**changes: Any) -> Operation:

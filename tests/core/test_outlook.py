@@ -9,11 +9,10 @@ import pytest
 from walking import macro, micro, walk_with
 
 from optuna_egnas._core.history import History, Running, Trained
-from optuna_egnas._core.macro import MacroSpace
-from optuna_egnas._core.micro import MicroSpace
 from optuna_egnas._core.outlook import Course, courses
 from optuna_egnas._core.proposal import Proposal
 from optuna_egnas._core.walk import propose
+from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 SPACES = {
     "macro": macro(),

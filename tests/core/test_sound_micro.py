@@ -7,10 +7,9 @@ from walking import in_turn, micro, walk_with
 
 from optuna_egnas import Architecture, MicroSpace
 from optuna_egnas._core.history import Failed, Trained
-from optuna_egnas._core.operations import OPERATIONS, Operation
-from optuna_egnas._core.proposal import Step
-from optuna_egnas._core.walk import Done
-from optuna_egnas._core.words import name_candidate
+from optuna_egnas._core.proposal import Done, Step
+from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
+from optuna_egnas._methods.egnas.words import name_candidate
 
 
 def sound(**values: object) -> MicroSpace:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from optuna_egnas._core.verdict import (
+from optuna_egnas._core.stopping import (
     FEWEST,
     Bars,
     Curve,

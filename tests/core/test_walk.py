@@ -19,10 +19,9 @@ from optuna_egnas._core.history import (
     Stopped,
     Trained,
 )
-from optuna_egnas._core.macro import MacroSpace
-from optuna_egnas._core.micro import MicroSpace
-from optuna_egnas._core.proposal import Proposal
-from optuna_egnas._core.walk import Done, follow, propose
+from optuna_egnas._core.proposal import Done, Proposal
+from optuna_egnas._core.walk import follow, propose
+from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 SPACES = st.sampled_from(
     [

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 from trainings import seeded
 
-from optuna_egnas._core.architecture import Architecture
-from optuna_egnas.evaluation._augmentation import channel_statistics, normalised
-from optuna_egnas.evaluation._data import load_training, split
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._test_images import load_test
-from optuna_egnas.evaluation._trained import TrainedNetwork
-from optuna_egnas.evaluation._training import Recipe, count_correct, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.held_out import load_test
+from optuna_egnas.evaluation.data.labelled import load_training, split
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
+from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.evaluation.trained.network_file import TrainedNetwork
 
 EVERYTHING = Architecture(
     width=4, ops=("sep", "conv", "sep", "conv", "conv", "sep"), kernels=(3, 3, 5, 5, 7, 7)

@@ -6,14 +6,14 @@ from torch import nn
 from torch.nn.functional import pad
 from trainings import samples, seeded
 
-from optuna_egnas.evaluation._augmentation import (
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas.evaluation.engine.augmentation import (
     ChannelStatistics,
     augmented,
     channel_statistics,
     draw_epoch,
     normalised,
 )
-from optuna_egnas.evaluation._training import Recipe
 
 RAW = ChannelStatistics(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
 

@@ -5,8 +5,9 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from trainings import SMALL, network_of, same, samples
 
-from optuna_egnas.evaluation._state import TrainingState
-from optuna_egnas.evaluation._training import Recipe, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.evaluation.engine.state import TrainingState
 
 
 def run(ema, *, epochs=2, look=None):

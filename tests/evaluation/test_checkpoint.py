@@ -6,12 +6,12 @@ import pytest
 import torch
 from trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
 
-from optuna_egnas.evaluation._checkpoint import KIND, Checkpoint, Checkpoints
-from optuna_egnas.evaluation._course import train_candidate
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._sealed import sealed, unsealed
-from optuna_egnas.evaluation._state import TrainingState
-from optuna_egnas.evaluation._training import EpochRecord, train
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.engine.checkpoint import KIND, Checkpoint, Checkpoints
+from optuna_egnas.evaluation.engine.course import train_candidate
+from optuna_egnas.evaluation.engine.loop import EpochRecord, train
+from optuna_egnas.evaluation.engine.sealed import sealed, unsealed
+from optuna_egnas.evaluation.engine.state import TrainingState
 
 
 def checkpoint(epoch, *, weight=1.0):

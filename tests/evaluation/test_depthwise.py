@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from trainings import seeded
 
-from optuna_egnas._core.architecture import Architecture
-from optuna_egnas.evaluation import _depthwise
-from optuna_egnas.evaluation._depthwise import DepthwiseConv2d, input_gradient, weight_gradient
-from optuna_egnas.evaluation._network import build
+from optuna_egnas._methods import depthwise as _depthwise
+from optuna_egnas._methods.depthwise import DepthwiseConv2d, input_gradient, weight_gradient
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.network import build
 
 OURS = pytest.mark.skipif(
     platform.machine() not in _depthwise.MACHINES, reason="torch's own gradients here"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from optuna_egnas.errors import DataError
-from optuna_egnas.evaluation._data import load_training, split
+from optuna_egnas.evaluation.data.labelled import load_training, split
 
 
 def numbered(labels):

@@ -7,10 +7,10 @@ import torch
 from test_trained import trained
 from trainings import ARCHITECTURE, network_of, samples
 
-from optuna_egnas._report import Bin, Report, calibration_error
-from optuna_egnas.evaluation._augmentation import normalised
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._examination import BINS, examine
+from optuna_egnas._core.report import Bin, Report, calibration_error
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.augmentation import normalised
+from optuna_egnas.evaluation.trained.examination import BINS, examine
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from trainings import samples
 
 from optuna_egnas import Architecture
 from optuna_egnas.errors import InvalidSpace, SearchError
-from optuna_egnas.evaluation import _onnx
-from optuna_egnas.evaluation._export import count_right, export_network
-from optuna_egnas.evaluation._formats import FORMATS
-from optuna_egnas.evaluation._test_images import load_test
+from optuna_egnas.evaluation.data.held_out import load_test
+from optuna_egnas.evaluation.trained import onnx as _onnx
+from optuna_egnas.evaluation.trained.export import count_right, export_network
+from optuna_egnas.evaluation.trained.formats import FORMATS
 
 COLOUR = (3, 9, 12)
 

@@ -8,10 +8,10 @@ from exporting import lively
 from torch import nn
 
 from optuna_egnas import Architecture, Operation, register_operation
-from optuna_egnas._core.operations import OPERATIONS
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation._export import export_network
-from optuna_egnas.evaluation._formats import FORMATS
+from optuna_egnas.evaluation.trained.export import export_network
+from optuna_egnas.evaluation.trained.formats import FORMATS
 
 
 class Twice(nn.Module):
@@ -47,7 +47,7 @@ def twice(inputs, outputs, kernel, stride):
 @pytest.fixture
 def outside(monkeypatch):
     """Operations from outside."""
-    monkeypatch.setattr("optuna_egnas._core.operations.OPERATIONS", dict(OPERATIONS))
+    monkeypatch.setattr("optuna_egnas._methods.egnas.operations.OPERATIONS", dict(OPERATIONS))
     for name in ("pooled", "discreet", "twice"):
         register_operation(
             Operation(name=name, weights=lambda p, c, k: p * c, module=f"{__name__}:{name}")

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from optuna_egnas.errors import DataError
-from optuna_egnas.evaluation import _sources
-from optuna_egnas.evaluation._data import DataOptions, load_training
-from optuna_egnas.evaluation._test_images import check_test, load_test
+from optuna_egnas.evaluation.data import sources as _sources
+from optuna_egnas.evaluation.data.held_out import check_test, load_test
+from optuna_egnas.evaluation.data.labelled import DataOptions, load_training
 
 
 def write_folder(folder, count=10, classes=("cat", "dog"), mode="RGB", size=(9, 7)):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from trainings import RECIPE, network_of, place_in, samples, seeded, task, trained
 
-from optuna_egnas._core.architecture import Architecture
 from optuna_egnas._core.history import Candidate
-from optuna_egnas._core.operations import OPERATIONS, Operation
-from optuna_egnas.evaluation._course import train_candidate
-from optuna_egnas.evaluation._inheritance import inherit
-from optuna_egnas.evaluation._seed import candidate_seed, seed_of
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
+from optuna_egnas._methods.egnas.weights import inherit
+from optuna_egnas.evaluation.engine.course import train_candidate
+from optuna_egnas.evaluation.engine.seed import candidate_seed, seed_of
 
 SEP, CONV = Architecture.chain(depth=6, width=4), Architecture.chain(depth=6, width=4, op="conv")
 MIXED = Architecture(width=4, ops=("sep", "conv") * 3, kernels=(3, 3, 5, 3, 5, 5))
@@ -196,7 +196,7 @@ def test_what_is_new_is_drawn_from_the_networks_own_seed():
 
 @pytest.mark.parametrize("width", [4, 3])
 def test_an_operation_of_ones_own_is_kept_where_its_channels_are(monkeypatch, width):
-    module = "optuna_egnas.evaluation._network:convolution"
+    module = "optuna_egnas._methods.egnas.network:convolution"
     own = Operation(name="own", weights=lambda p, c, k: p * c * k * k, module=module)
     monkeypatch.setitem(OPERATIONS, "own", own)
     parent = with_op(SEP, 2, "own")

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from trainings import CANDIDATE, RECIPE, place_in, plain, samples, task
 
-from optuna_egnas.evaluation import _course, _network
-from optuna_egnas.evaluation._conditions import conditions
-from optuna_egnas.evaluation._course import lacks_memory, train_as, train_candidate
-from optuna_egnas.evaluation._training import train
+from optuna_egnas._methods.egnas import network as _network
+from optuna_egnas.evaluation.engine import course as _course
+from optuna_egnas.evaluation.engine.conditions import conditions
+from optuna_egnas.evaluation.engine.course import lacks_memory, train_as, train_candidate
+from optuna_egnas.evaluation.engine.loop import train
 
 
 class Hungry(nn.Module):

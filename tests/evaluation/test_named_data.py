@@ -13,9 +13,9 @@ import torch
 from torchvision import datasets
 
 from optuna_egnas.errors import DataError
-from optuna_egnas.evaluation import _sources
-from optuna_egnas.evaluation._data import DATASETS, DataOptions, load_training
-from optuna_egnas.evaluation._test_images import check_test, load_test
+from optuna_egnas.evaluation.data import sources as _sources
+from optuna_egnas.evaluation.data.held_out import check_test, load_test
+from optuna_egnas.evaluation.data.labelled import DATASETS, DataOptions, load_training
 
 DEBIAN = _sources.DEBIAN_FASHION_MNIST
 IDX_FOLDERS = {"fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}

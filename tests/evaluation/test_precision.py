@@ -7,19 +7,20 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
+from optuna_egnas._search.setup.setup import Setup, prepare
+from optuna_egnas._search.setup.worker import join
 from searching import NAME, bars, options, url
 
 from optuna_egnas import Architecture, EgnasError
-from optuna_egnas._search import Setup, prepare
-from optuna_egnas._workers import join
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._precision import NARROWEST, faster_precision, has_bf16
-from optuna_egnas.evaluation._training import Precision, Recipe, train
+from optuna_egnas._core.recipe import Precision, Recipe
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.evaluation.engine.precision import NARROWEST, faster_precision, has_bf16
 
 CPU = torch.device("cpu")
-TIMED = "optuna_egnas._stored.faster_precision"
-HAS = "optuna_egnas.evaluation._precision.has_bf16"
+TIMED = "optuna_egnas._search.identity.faster_precision"
+HAS = "optuna_egnas.evaluation.engine.precision.has_bf16"
 
 
 def prepared(folder: Path, **changes: Any) -> Setup:
@@ -122,7 +123,7 @@ def test_fp32_is_taken_untimed_where_bf16_cannot_pay(
     width: int, supported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(HAS, lambda device: supported)
-    monkeypatch.setattr("optuna_egnas.evaluation._precision.build", never)
+    monkeypatch.setattr("optuna_egnas.evaluation.engine.precision.build", never)
 
     assert chosen_for(width) == "fp32"
 
@@ -140,7 +141,7 @@ def test_the_clearly_faster_one_is_taken(
         return now[0] + (slower - 1.0 if fp32 else 0.0)
 
     monkeypatch.setattr(HAS, lambda device: True)
-    monkeypatch.setattr("optuna_egnas.evaluation._precision.time.perf_counter", clock)
+    monkeypatch.setattr("optuna_egnas.evaluation.engine.precision.time.perf_counter", clock)
 
     assert chosen_for(32) == expected
 

@@ -12,14 +12,14 @@ from exporting import EVERYTHING, digits, lively, logits_of
 from PIL import Image
 from trainings import samples
 
-from optuna_egnas._core.architecture import Architecture
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas.errors import DataError, InvalidSpace, SearchError
-from optuna_egnas.evaluation import _prediction
-from optuna_egnas.evaluation._data import DataOptions, load_training
-from optuna_egnas.evaluation._export import export_network
-from optuna_egnas.evaluation._prediction import Classifier, predict, read_classifier
-from optuna_egnas.evaluation._test_images import load_test
-from optuna_egnas.evaluation._trained import packed
+from optuna_egnas.evaluation.data.held_out import load_test
+from optuna_egnas.evaluation.data.labelled import DataOptions, load_training
+from optuna_egnas.evaluation.trained import prediction as _prediction
+from optuna_egnas.evaluation.trained.export import export_network
+from optuna_egnas.evaluation.trained.network_file import packed
+from optuna_egnas.evaluation.trained.prediction import Classifier, predict, read_classifier
 
 SMALL = lively(Architecture.chain(depth=1, width=2))
 

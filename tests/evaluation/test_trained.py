@@ -5,9 +5,9 @@ import torch
 from trainings import ARCHITECTURE, network_of, samples
 
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation._augmentation import channel_statistics, normalised
-from optuna_egnas.evaluation._sealed import sealed, unsealed
-from optuna_egnas.evaluation._trained import KIND, TrainedNetwork, packed, unpacked
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
+from optuna_egnas.evaluation.engine.sealed import sealed, unsealed
+from optuna_egnas.evaluation.trained.network_file import KIND, TrainedNetwork, packed, unpacked
 
 
 def trained(network):

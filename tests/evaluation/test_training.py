@@ -9,15 +9,15 @@ from sklearn.datasets import load_digits
 from torch import nn
 from trainings import SMALL, copy_of, network_of, same, samples, seeded, trained
 
-from optuna_egnas._core.architecture import Architecture
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
-from optuna_egnas.evaluation._augmentation import channel_statistics, normalised
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._training import (
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
+from optuna_egnas.evaluation.engine.loop import (
     VALIDATION_BATCH,
     EpochRecord,
     NonFiniteLoss,
-    Recipe,
     count_correct,
 )
 

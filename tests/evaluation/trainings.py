@@ -5,13 +5,14 @@ from dataclasses import replace
 import torch
 from optuna.artifacts import FileSystemArtifactStore
 
-from optuna_egnas._core.architecture import Architecture
 from optuna_egnas._core.history import Candidate
-from optuna_egnas.evaluation._checkpoint import Checkpoints
-from optuna_egnas.evaluation._course import Task
-from optuna_egnas.evaluation._data import LabelledImages
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._training import Recipe, train
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.network import build
+from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
+from optuna_egnas.evaluation.engine.course import Task
+from optuna_egnas.evaluation.engine.loop import train
 
 SMALL = Architecture.chain(depth=2, width=2)
 ARCHITECTURE = Architecture(width=4, ops=("sep", "conv", "sep"), kernels=(3, 3, 5))

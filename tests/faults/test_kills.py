@@ -18,13 +18,14 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from optuna_egnas._search.run.run import run
+from optuna_egnas._search.setup.setup import prepare
+from optuna_egnas._storage.opening.link import ROLES
+from optuna_egnas._storage.opening.private import all_trials
 
 from optuna_egnas import LinkedStudies, load_linked_studies
-from optuna_egnas._claims import all_trials
 from optuna_egnas._core.history import MAX_LOSSES
-from optuna_egnas._core.walk import Done
-from optuna_egnas._link import ROLES
-from optuna_egnas._search import prepare, run
+from optuna_egnas._core.proposal import Done
 from optuna_egnas.options import SearchOptions
 
 OPTIONS = SearchOptions(
@@ -43,7 +44,7 @@ OPTIONS = SearchOptions(
 )
 # A server that has torch loaded already: a worker then starts in milliseconds.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["optuna_egnas._search"])
+CONTEXT.set_forkserver_preload(["optuna_egnas._search.setup"])
 LIMIT = 240.0
 Steps = list[tuple[Any, ...]]
 

@@ -10,21 +10,22 @@ import pytest
 import torch
 from finishing import copied, held_out, opened, same, trained, weights
 from folders import in_memory
+from optuna_egnas._search.setup.final.networks import load_final
+from optuna_egnas._search.setup.final.setup import FinalProgress, default_epochs
+from optuna_egnas._search.setup.final.train import final_seed
+from optuna_egnas._search.setup.identity import stored_recipe, stored_split
+from optuna_egnas._storage.opening.finals import finals
 from searching import MACRO_OF_ONE, bars, searched
 
 from optuna_egnas import train
-from optuna_egnas._final import final_seed
-from optuna_egnas._final_setup import FinalProgress, default_epochs
-from optuna_egnas._finals import finals, load_final
-from optuna_egnas._stored import stored_recipe, stored_split
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation import _test_images
-from optuna_egnas.evaluation._data import LabelledImages, load_training
-from optuna_egnas.evaluation._examination import examine
-from optuna_egnas.evaluation._network import build
-from optuna_egnas.evaluation._seed import candidate_seed
-from optuna_egnas.evaluation._training import Recipe
-from optuna_egnas.evaluation._training import train as loop
+from optuna_egnas.evaluation.data import held_out as _test_images
+from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training
+from optuna_egnas.evaluation.engine.loop import train as loop
+from optuna_egnas.evaluation.engine.seed import candidate_seed
+from optuna_egnas.evaluation.trained.examination import examine
 
 
 class TestResult:
@@ -130,7 +131,7 @@ class TestOneTest:
         def told(event: FinalProgress) -> None:
             story.append("tested" if event.record else f"{event.seed}/{event.epoch}")
 
-        monkeypatch.setattr("optuna_egnas._final_setup.given_test", spied)
+        monkeypatch.setattr("optuna_egnas._search.final.setup.given_test", spied)
 
         trained(ended, epochs=2, seeds=2, watch=told)
 

@@ -15,12 +15,12 @@ import pytest
 import torch
 from finishing import copied, held_out, opened, same, trained, weights
 from folders import in_memory
+from optuna_egnas._search.setup.catalogue import delete_search
+from optuna_egnas._search.setup.final.setup import FinalProgress
+from optuna_egnas._storage.opening.finals import finals
 from searching import NAME, bars, left_over, searched, url
 
 from optuna_egnas import train
-from optuna_egnas._final_setup import FinalProgress
-from optuna_egnas._finals import finals
-from optuna_egnas._searches import delete_search
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace, SearchError
 
 
@@ -57,7 +57,7 @@ class TestGoingOn:
             unbroken = trained(whole, **changes)
             expected = weights(whole)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["optuna_egnas._final"])
+        context.set_forkserver_preload(["optuna_egnas._search.final.train"])
         process = context.Process(target=_train_there, args=(ended, number, 3, changes))
         process.start()
         process.join(60)
@@ -81,7 +81,7 @@ class TestGoingOn:
             raise SearchError("The disk is full.")
 
         with monkeypatch.context() as patched:
-            patched.setattr("optuna_egnas._final.store_final", broken)
+            patched.setattr("optuna_egnas._search.final.train.store_final", broken)
             with pytest.raises(SearchError, match="disk is full"):
                 trained(ended)
         events: list[FinalProgress] = []
@@ -177,7 +177,7 @@ class TestRefusals:
         def full(*_: object, **__: object) -> None:
             raise RuntimeError("CUDA out of memory.")
 
-        monkeypatch.setattr("optuna_egnas.evaluation._course.train", full)
+        monkeypatch.setattr("optuna_egnas.evaluation.engine.course.train", full)
 
         with pytest.raises(SearchError, match="needs more memory than cpu has"):
             trained(ended)

@@ -10,15 +10,16 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
+from optuna_egnas._search.run.run import run
+from optuna_egnas._search.setup.setup import prepare
+from optuna_egnas._storage.opening.reader import suggest
 from searching import NAME, bars, options, url
 from walking import macro, micro
 
 from optuna_egnas import MacroSampler, MicroSampler, create_linked_studies
-from optuna_egnas._core.encoding import Names
-from optuna_egnas._core.walk import Done
-from optuna_egnas._search import prepare, run
-from optuna_egnas._translate import suggest
-from optuna_egnas.evaluation._account import Progress
+from optuna_egnas._core.proposal import Done
+from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.pruners import BudgetPruner
 
 SPACE = macro(max_depth=12, min_width=8)

@@ -10,17 +10,11 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial
+from optuna_egnas._storage.opening.reader import suggest
 from walking import macro, micro
 
-from optuna_egnas import (
-    Budget,
-    BudgetPruner,
-    MacroSampler,
-    create_linked_studies,
-    training_budget,
-)
-from optuna_egnas._core.encoding import Names
-from optuna_egnas._translate import suggest
+from optuna_egnas import Budget, BudgetPruner, MacroSampler, create_linked_studies, training_budget
+from optuna_egnas._methods.egnas.encoding import Names
 from optuna_egnas.errors import InvalidSpace, SearchError
 
 BASE = Budget(epochs=6, learning_rate=0.1, batch_size=16)

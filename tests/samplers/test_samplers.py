@@ -13,7 +13,7 @@ from optuna.trial import Trial, TrialState
 from walking import macro, micro, walk_with
 
 from optuna_egnas import MacroSampler, MacroSpace, MicroSampler, MicroSpace
-from optuna_egnas._core.walk import Done
+from optuna_egnas._core.proposal import Done
 from optuna_egnas.errors import NothingToTrain, SearchDone
 
 MICRO = micro(depth=3)

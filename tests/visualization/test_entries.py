@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import optuna
 import pytest
+from optuna_egnas._search.setup.replay.trace import Trace
 
 from optuna_egnas import LinkedStudies
-from optuna_egnas._entries import entries, standard_error
-from optuna_egnas._trace import Trace
+from optuna_egnas.visualization._entries import entries, standard_error
 
 
 def test_the_entries_are_the_walk_in_its_order(digits: LinkedStudies, trace: Trace) -> None:

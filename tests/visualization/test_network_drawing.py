@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optuna_egnas import Architecture, LinkedStudies
-from optuna_egnas._core.operations import OPERATIONS
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas.errors import SearchError
 from optuna_egnas.visualization import network_svg
 from optuna_egnas.visualization._drawing import draw_network

@@ -6,16 +6,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from optuna_egnas._search.setup.replay.trace import Trace
 
 from optuna_egnas import LinkedStudies, visualization
-from optuna_egnas._entries import entries
-from optuna_egnas._trace import Trace
+from optuna_egnas._methods.egnas.plots.depth_width import _depth_width_info
+from optuna_egnas._methods.egnas.plots.macro_micro import _macro_micro_info
 from optuna_egnas.errors import SearchError
 from optuna_egnas.visualization._budgets import _budgets_info
-from optuna_egnas.visualization._depth_width import _depth_width_info
+from optuna_egnas.visualization._entries import entries
 from optuna_egnas.visualization._files import PLOTS
 from optuna_egnas.visualization._learning_curves import _learning_curves_info
-from optuna_egnas.visualization._macro_micro import _macro_micro_info
 from optuna_egnas.visualization._pareto import Network, _pareto_info, _ticks, pareto_front
 from optuna_egnas.visualization._style import LOOKS
 from optuna_egnas.visualization._walk import _walk_info

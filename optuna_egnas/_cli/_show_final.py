@@ -1,0 +1,201 @@
+"""What the command line shows of final trainings: the progress, and the tests."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from .._core.words import clock
+from .._storage.finals import accuracy_words
+from .._storage.urls import shown
+from ._show_search import out
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .._core.report import Report
+    from .._search.final.result import FinalResult
+    from .._search.final.setup import FinalProgress
+
+
+LINES = 10
+"""Where there is no terminal to draw a bar in, a training tells of itself so many times."""
+WIDEST = 12
+"""Up to so many classes the whole confusion matrix is printed, else what is confused most."""
+CONFUSIONS = 10
+
+
+class Display:
+    """Live progress on stderr: a bar in a terminal, else some lines; a line for each test."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("epochs  {task.fields[said]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=1, said="")
+        self._started = time.monotonic()
+
+    def __enter__(self) -> None:
+        self._bar.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, event: FinalProgress) -> None:
+        """Take in how far a training is."""
+        said = "" if event.train_accuracy is None else f"train {_percent(event.train_accuracy)}"
+        times = f"{clock(time.monotonic() - self._started)} spent"
+        if event.seconds_left is not None:
+            times = f"{times}, about {clock(event.seconds_left)} left"
+        self._bar.update(
+            self._task,
+            description=_which(event),
+            total=event.epochs,
+            completed=event.epoch,
+            said=f"{said}  {times}",
+        )
+        if event.record is not None:
+            test = _percent(event.record.test_accuracy)
+            self._console.print(
+                f"{_which(event)}: {event.epochs} epochs, {said}, test {test}  [{times}]"
+            )
+        elif event.train_accuracy is None and event.epoch:
+            self._console.print(f"{_which(event)}: goes on after epoch {event.epoch}")
+        elif not self._console.is_terminal and _is_told(event):
+            self._console.print(
+                f"{_which(event)}: epoch {event.epoch} of {event.epochs}, {said}  [{times}]"
+            )
+
+
+def print_final(result: FinalResult, storage: str) -> None:
+    """The tests over all seeds, class by class, and how sure the networks were."""
+    _print_summary(result)
+    report = result.report
+    _print_classes(result, report)
+    _print_confusion(report)
+    _print_calibration(report)
+    if result.earlier:
+        out.print(
+            f"The test images were read before, for {result.earlier} trainings with other "
+            "settings: whoever chose these settings by them has selected by the test.",
+            soft_wrap=True,
+        )
+    name, url = shlex.quote(result.name), shlex.quote(shown(storage))
+    out.print("Next:")
+    out.print(f"  egnas train {name} --storage {url} --seeds {len(result.records) + 2}")
+    out.print(f"  egnas export {name} --storage {url} --format python")
+    out.print(f"  optuna-dashboard {url} --artifact-dir {shlex.quote(result.artifacts)}")
+
+
+def _print_summary(result: FinalResult) -> None:
+    architecture, settings = result.settings.architecture, result.settings
+    table = Table(
+        title=f"{result.name}: the final training", show_header=False, title_justify="left"
+    )
+    seeds = ", ".join(str(record.seed) for record in result.records)
+    table.add_row("test accuracy", accuracy_words(result.records))
+    if result.spread is not None:
+        each = [f"{100 * record.test_accuracy:.2f}" for record in result.records]
+        table.add_row("of each seed", f"{', '.join(each)} %")
+    table.add_row("calibration error", f"{100 * result.calibration_error:.2f} points")
+    table.add_row("test images", f"{result.records[0].n_test:,}")
+    table.add_row("training images", f"{settings.n_train:,}")
+    table.add_row("epochs", f"{settings.epochs}")
+    table.add_row("seeds", seeds)
+    if settings.recipe.get("label_smoothing"):
+        table.add_row("label smoothing", f"{settings.recipe['label_smoothing']}")
+    if settings.ema:
+        table.add_row("averaged weights", f"{settings.ema} kept in a step")
+    table.add_row("depth, width", f"{architecture.depth}, {architecture.width}")
+    table.add_row("parameters", f"{result.params:,}")
+    table.add_row("training time", clock(sum(record.seconds for record in result.records)))
+    table.add_row("files", "\n".join(record.file_name for record in result.records))
+    table.add_row("kept in", result.artifacts)
+    out.print(table)
+
+
+def _print_classes(result: FinalResult, report: Report) -> None:
+    count = len(result.records)
+    title = "Class by class" if count == 1 else f"Class by class, all {count} seeds together"
+    table = Table(title=title, title_justify="left")
+    table.add_column("class")
+    for column in ("right", "of", "accuracy"):
+        table.add_column(column, justify="right")
+    rows = zip(report.class_names, report.class_correct, report.class_total, strict=True)
+    for name, right, total in rows:
+        table.add_row(name, str(right), str(total), _percent(right / total) if total else "")
+    out.print(table)
+
+
+def _print_confusion(report: Report) -> None:
+    names = report.class_names
+    if len(names) <= WIDEST:
+        table = Table(title="What is taken for what (rows: the class)", title_justify="left")
+        table.add_column("")
+        for name in names:
+            table.add_column(name, justify="right")
+        for name, row in zip(names, report.confusion, strict=True):
+            table.add_row(name, *(str(count) if count else "." for count in row))
+        out.print(table)
+        return
+    mistaken = [
+        (count, names[row], names[column])
+        for row, counts in enumerate(report.confusion)
+        for column, count in enumerate(counts)
+        if count and row != column
+    ]
+    table = Table(title="Mistaken most often", title_justify="left")
+    for column in ("class", "taken for", "images"):
+        table.add_column(column, justify="right" if column == "images" else "left")
+    for count, name, answer in sorted(mistaken, key=lambda it: -it[0])[:CONFUSIONS]:
+        table.add_row(name, answer, str(count))
+    out.print(table)
+
+
+def _print_calibration(report: Report) -> None:
+    table = Table(title="How sure, and how often right", title_justify="left")
+    for column in ("confidence", "images", "mean confidence", "accuracy"):
+        table.add_column(column, justify="right")
+    for index, each in enumerate(report.bins):
+        if each.count:
+            low, high = (100 * (index + end) / len(report.bins) for end in (0, 1))
+            accuracy, confidence = each.correct / each.count, each.confidence
+            table.add_row(
+                f"{low:.0f} to {high:.0f} %",
+                str(each.count),
+                _percent(confidence),
+                _percent(accuracy),
+            )
+    out.print(table)
+
+
+def _which(event: FinalProgress) -> str:
+    place = f" ({event.index + 1} of {event.count})" if event.count > 1 else ""
+    return f"seed {event.seed}{place}"
+
+
+def _is_told(event: FinalProgress) -> bool:
+    """Whether a line is due after this epoch."""
+    each = -(-event.epochs // LINES)
+    return event.train_accuracy is not None and event.epoch % each == 0
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

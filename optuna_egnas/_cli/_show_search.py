@@ -1,0 +1,312 @@
+"""What the command line shows of a search: the result, the walk, and the progress."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from .._core.words import clock
+from .._search.forecast.estimate import seconds_left, told
+from .._storage.finals import accuracy_words, finals
+from .._storage.link import linked_studies
+from .._storage.opening import open_storage, storage_errors
+from .._storage.urls import parse_url, shown
+from ..errors import SearchError
+from ..visualization._entries import entries
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from .._search.catalogue import Summary
+    from .._search.doctor import Check
+    from .._search.replay.pruned import PrunedReplay
+    from .._search.replay.replay import Replay
+    from .._search.replay.simulate import Simulation
+    from .._search.rerun import Rerun
+    from .._search.studies import LinkedStudies
+    from .._storage.result import Result
+    from ..evaluation.account import Progress as Event
+
+
+out = Console(highlight=False, markup=False, emoji=False)
+if not out.is_terminal:
+    # A pipe has no width of its own; the walk's table reads best on lines of this length.
+    out = Console(highlight=False, markup=False, emoji=False, width=120)
+
+SHARE = 30.0
+"""The rest is estimated anew after so many times as long as the last estimate took."""
+
+
+def storage_trouble(storage: str | None) -> AbstractContextManager[None]:
+    """Turn what a database says in the middle of the work into one line."""
+    return nullcontext() if storage is None else storage_errors(parse_url(storage))
+
+
+def only_name(storage: str) -> str:
+    """The name of the one search in a storage."""
+    names = sorted({link.name for _, link in linked_studies(open_storage(storage, create=False))})
+    if len(names) == 1:
+        return names[0]
+    there = f"there are {', '.join(names)}" if names else "it holds none"
+    raise SearchError(f"Name the search to show in {shown(storage)}: {there}.")
+
+
+def print_result(studies: LinkedStudies, storage: str) -> None:
+    """The network found, where it is stored, and what to type next."""
+    result = studies.result()
+    table = Table(title=_title(result), show_header=False, title_justify="left")
+    for row in _rows(result):
+        table.add_row(*row)
+    tested = finals(studies)
+    if tested:
+        table.add_row("test accuracy", accuracy_words(tested))
+    for row in told(studies, finished=result.finished):
+        table.add_row(*row)
+    table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
+    table.add_row("storage", shown(storage))
+    out.print(table)
+    out.print("Next:")
+    name, url = shlex.quote(result.name), shlex.quote(shown(storage))
+    out.print(f"  egnas show {name} --storage {url}", soft_wrap=True)
+    if result.finished and not tested:
+        out.print(f"  egnas train {name} --storage {url}", soft_wrap=True)
+    out.print(f"  optuna-dashboard {url}", soft_wrap=True)
+
+
+def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
+    """The walk of both studies, step by step, each with its verdict in words.
+
+    `beside`: also what was trained beside the walk.
+    """
+    table = Table(title="The walk", title_justify="left")
+    for column, justify in _COLUMNS:
+        table.add_column(column, justify="right" if justify else "left", no_wrap=justify)
+    for entry in entries(studies):
+        if entry.place is not None or beside:
+            table.add_row(
+                "" if entry.place is None else str(entry.place),
+                entry.phase,
+                entry.name,
+                f"{entry.params:,}",
+                "" if entry.epochs is None else str(entry.epochs),
+                "" if entry.score is None else f"{100 * entry.score:.2f} %",
+                entry.words,
+            )
+    out.print(table)
+
+
+def csv_of(studies: LinkedStudies) -> str:
+    """All trainings as comma-separated values, under the names of the fields of `Entry`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_PLAIN, "depth", "width", "ops", "kernels", "curve"])
+    for entry in entries(studies):
+        architecture = entry.architecture
+        writer.writerow(
+            [
+                *(getattr(entry, field) for field in _PLAIN),
+                architecture.depth,
+                architecture.width,
+                " ".join(architecture.ops),
+                " ".join(map(str, architecture.kernels)),
+                " ".join(map(str, entry.curve)),
+            ]
+        )
+    return text.getvalue()
+
+
+def print_summaries(found: list[Summary], storage: str) -> None:
+    """The searches of a storage, one a line."""
+    if not found:
+        out.print(f"{shown(storage)} holds no search.", soft_wrap=True)
+        return
+    table = Table(title=f"Searches in {shown(storage)}", title_justify="left")
+    for column in ("name", "data", "state", "candidates", "accuracy", "parameters", "last trial"):
+        right = column in ("candidates", "accuracy", "parameters")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for each in found:
+        table.add_row(
+            each.name,
+            each.dataset,
+            f"{each.state} ({each.workers})" if each.workers else each.state,
+            str(each.candidates),
+            "" if each.valid_accuracy is None else f"{100 * each.valid_accuracy:.2f} %",
+            "" if each.params is None else f"{each.params:,}",
+            "" if each.last is None else f"{each.last:%Y-%m-%d %H:%M}",
+        )
+    out.print(table)
+
+
+def print_checks(found: Sequence[Check]) -> None:
+    """What `egnas doctor` has found, one a row, and what to do."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for check in found:
+        said = check.said if not check.advice else f"{check.said}\n-> {check.advice}"
+        table.add_row(check.state, check.area, said)
+    out.print(table)
+
+
+def print_replay(shown: Replay | Simulation | PrunedReplay) -> None:
+    """Whether a replay agreed, where it did not, and what its workers or its pruner gained."""
+    from .._search.replay.pruned import PrunedReplay
+    from .._search.replay.simulate import Simulation
+
+    replayed = shown.replay if isinstance(shown, (Simulation, PrunedReplay)) else shown
+    verdict = "the walk and the result are the recorded ones" if replayed.match else "differs"
+    out.print(f"{replayed.candidates} candidates, {replayed.epochs} epochs: {verdict}.")
+    if replayed.final is not None:
+        depth, width = replayed.final["depth"], replayed.final["width"]
+        params = replayed.final["params"]
+        out.print(f"Final: depth {depth}, width {width}, {params:,} parameters.")
+    if replayed.first_difference is not None:
+        difference = replayed.first_difference
+        out.print(f"First difference at candidate {difference['index']} (from 0):")
+        out.print(f"  expected {difference['expected']}", soft_wrap=True)
+        out.print(f"  proposed {difference['proposed']}", soft_wrap=True)
+    if isinstance(shown, Simulation):
+        out.print(
+            f"{shown.workers} simulated workers need {clock(shown.makespan)} for what took one "
+            f"{clock(shown.sequential)}: {shown.speedup:.2f} times as fast, "
+            f"{shown.wasted} trials in vain."
+        )
+    if isinstance(shown, PrunedReplay):
+        out.print(
+            f"The pruner {shown.pruner!r} saves {shown.epochs_saved} of the {shown.epochs} epochs "
+            f"of depth and width candidates, and stops {shown.accepted_stopped} of the "
+            f"{len(shown.accepted)} that were accepted."
+        )
+
+
+def print_rerun(seen: Rerun) -> None:
+    """Whether a second training of a trial agreed, and where it did not."""
+    where = f"{seen.epochs} epochs, {seen.device}, threads: {seen.threads}"
+    if seen.agrees:
+        out.print(f"Trial {seen.trial} agrees in every epoch, bit for bit ({where}).")
+        return
+    first = seen.differences[0]
+    place = f"{first.what} of epoch {first.epoch}" if first.epoch else first.what
+    out.print(f"Trial {seen.trial} differs ({where}).")
+    out.print(f"First difference: {place} is {first.stored} there, now {first.again}.")
+
+
+class Display:
+    """Live progress on stderr: a bar for the running candidate, a line for each ended one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("epochs  best {task.fields[score]}  {task.fields[times]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[int, TaskID] = {}
+        self._studies: LinkedStudies | None = None
+        self._started = time.monotonic()
+        self._left: tuple[float, float] | None = None
+        self._due = float("-inf")
+        self._times = ""
+
+    @contextmanager
+    def following(self, studies: LinkedStudies) -> Iterator[None]:
+        """Show the progress of a search while it runs."""
+        self._studies = studies
+        with self._bar:
+            yield
+
+    def __call__(self, event: Event) -> None:
+        """Take in what happened."""
+        if event.worker not in self._tasks:
+            self._tasks[event.worker] = self._bar.add_task("", total=1, score="", times="")
+        score = "" if event.score is None else f"{100 * event.score:.2f} %"
+        self._bar.update(
+            self._tasks[event.worker],
+            description=f"{event.phase}: {event.candidate}",
+            total=event.epochs,
+            completed=event.epoch,
+            score=score,
+            times=self._times,
+        )
+        if event.verdict is None:
+            return
+        self._times = self._spent_and_left()
+        self._console.print(
+            f"{event.phase:8} {event.candidate:35} {event.epoch:4} epochs "
+            f"{score:>8}  {event.verdict}  [{self._times}]"
+        )
+
+    def _spent_and_left(self) -> str:
+        now = time.monotonic()
+        if self._studies is not None and now >= self._due:
+            left = seconds_left(self._studies, workers=max(1, len(self._tasks)))
+            self._left = left and (now, left.typical)
+            self._due = now + SHARE * (time.monotonic() - now)
+        spent = f"{clock(now - self._started)} spent"
+        if self._left is None:
+            return spent
+        at, typical = self._left
+        return f"{spent}, about {clock(max(0.0, typical - (now - at)))} left"
+
+
+_PLAIN = (
+    "place",
+    "role",
+    "number",
+    "phase",
+    "name",
+    "fate",
+    "words",
+    "params",
+    "macs",
+    "epochs",
+    "score",
+    "standard_error",
+    "best",
+    "train_accuracy",
+    "seconds",
+)
+"""The fields of an entry that are a column of their own."""
+
+_COLUMNS = (
+    ("#", True),
+    ("phase", False),
+    ("candidate", False),
+    ("parameters", True),
+    ("epochs", True),
+    ("score", True),
+    ("verdict", False),
+)
+
+
+def _title(result: Result) -> str:
+    if result.architecture is None:
+        return f"{result.name}: nothing trained yet"
+    return f"{result.name}: {'the network found' if result.finished else 'the best so far'}"
+
+
+def _rows(result: Result) -> list[tuple[str, str]]:
+    rows = [("candidates", f"{result.candidates}, {result.epochs} epochs")]
+    if result.architecture is not None:
+        accuracy = "" if result.valid_accuracy is None else f"{100 * result.valid_accuracy:.2f} %"
+        rows = [
+            ("depth, width", f"{result.architecture.depth}, {result.architecture.width}"),
+            ("operations", " ".join(result.architecture.ops)),
+            ("kernel sizes", " ".join(str(size) for size in result.architecture.kernels)),
+            ("parameters", f"{result.params:,}"),
+            ("multiply-accumulates", f"{result.macs:,} per image"),
+            ("validation accuracy", accuracy),
+            *rows,
+        ]
+    return [*rows, ("training time", clock(result.seconds))]

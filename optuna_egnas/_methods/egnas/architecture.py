@@ -1,0 +1,112 @@
+"""One network of the chain family (arXiv 2502.03553), and the geometry of its layers.
+
+The chain: a 3x3 stem to twice the width, then `depth` layers (ReLU, operation, batch norm), then
+global average pooling and a linear layer. The running width starts at `width`; it doubles, with
+stride 2, at the layers depth // 3 and 2 * depth // 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import InvalidSpace
+from .operations import operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer as its network sees it: channels in and out, and the stride."""
+
+    op: str
+    kernel: int
+    inputs: int
+    outputs: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A whole network: its width, and one operation and one kernel size per layer.
+
+    Args:
+        width: channels of the first layer, at least 1.
+        ops: names of the operations, front to back; at least one layer.
+        kernels: odd kernel sizes, one per layer.
+
+    Raises:
+        InvalidSpace: a value is out of its bounds.
+    """
+
+    width: int
+    ops: tuple[str, ...]
+    kernels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise InvalidSpace(f"`width` must be at least 1, but got width={self.width}.")
+        if not self.ops:
+            raise InvalidSpace("An architecture must have at least one layer, but got depth=0.")
+        if len(self.kernels) != len(self.ops):
+            raise InvalidSpace(
+                f"`kernels` must have one entry per operation ({len(self.ops)}), "
+                f"but got {len(self.kernels)}."
+            )
+        for name in set(self.ops):
+            operation(name)
+        for kernel in set(self.kernels):
+            check_kernel(kernel)
+
+    @classmethod
+    def chain(cls, *, depth: int, width: int, op: str = "sep", kernel: int = 3) -> Architecture:
+        """The uniform network that the macro search compares."""
+        return cls(width=width, ops=(op,) * depth, kernels=(kernel,) * depth)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Architecture:
+        """Read what `to_json` wrote."""
+        return cls(
+            width=int(record["width"]),
+            ops=tuple(str(op) for op in record["ops"]),
+            kernels=tuple(int(kernel) for kernel in record["kernels"]),
+        )
+
+    @property
+    def depth(self) -> int:
+        """Number of layers between the stem and the head."""
+        return len(self.ops)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: depth, width, ops, kernels."""
+        return {
+            "depth": self.depth,
+            "width": self.width,
+            "ops": list(self.ops),
+            "kernels": list(self.kernels),
+        }
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers front to back, with channels and strides."""
+        reductions = {self.depth // 3, 2 * self.depth // 3}
+        layers = []
+        inputs, outputs = 2 * self.width, self.width
+        for index, (op, kernel) in enumerate(zip(self.ops, self.kernels, strict=True)):
+            stride = 2 if index in reductions else 1
+            outputs *= stride
+            layers.append(
+                Layer(op=op, kernel=kernel, inputs=inputs, outputs=outputs, stride=stride)
+            )
+            inputs = outputs
+        return tuple(layers)
+
+
+def check_kernel(kernel: int) -> None:
+    """Refuse a kernel size that has no centre."""
+    if kernel < 1 or kernel % 2 == 0:
+        raise InvalidSpace(f"A kernel size must be odd and at least 1, but got {kernel}.")
+
+
+def replaced(values: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
+    """The same values with one of them changed."""
+    return (*values[:index], value, *values[index + 1 :])

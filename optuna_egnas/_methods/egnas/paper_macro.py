@@ -1,0 +1,149 @@
+"""The macro search: depth first, then width (arXiv 2502.03553, policy `paper`).
+
+Policy `sound` has rules of its own, on the same space: see `sound_macro.py`.
+
+Every candidate is a uniform chain of 3x3 separable convolutions, trained from scratch.
+
+Depth phase. Start at `min_depth`, at the widest network that fits. Add one layer per attempt; the
+epochs grow with every attempt. A gain of `depth_gain` is accepted; a loss within `depth_slack` is
+neutral; anything else is a fail. The phase ends with the fail after `depth_patience` fails since
+the last accepted attempt, at `max_depth`, where not even `min_width` fits, or when the incumbent
+reaches `target_accuracy - target_tolerance` or learns its training data by heart.
+
+Width phase, at the depth found. Take `width_step` off per attempt, down to `min_width`, with
+more epochs each time. A score that is at least the incumbent's is accepted; the phase ends with
+the fail after `width_patience` fails in a row, while the width goes on shrinking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..._core.budget import attempt_epochs
+from ..._core.history import Candidate
+from ..._core.proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
+from .architecture import Architecture
+from .bounds import is_satisfied, widest_chain
+
+if TYPE_CHECKING:
+    from .space import MacroSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deepening:
+    """In the depth phase; `incumbent` is None until one was trained to the end.
+
+    `attempts` is 0 at the first network, whose failure is no fail of the phase.
+    """
+
+    space: MacroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    incumbent: Incumbent | None = None
+    attempts: int = 0
+    fails: int = 0
+
+    def after(self, step: Step) -> Position | Done:
+        incumbent, fails = self.incumbent, self.fails
+        if step.passed:
+            incumbent, fails = step.as_incumbent(), 0
+        elif step.verdict is Verdict.REFUSED and self.attempts:
+            fails += 1
+        return _deepen(self.space, incumbent, attempts=self.attempts, fails=fails)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Narrowing:
+    """In the width phase, after so many attempts in the depth phase."""
+
+    space: MacroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    incumbent: Incumbent
+    depth_attempts: int
+    attempts: int
+    fails: int
+
+    def after(self, step: Step) -> Position | Done:
+        accepted = step.verdict is Verdict.ACCEPTED
+        return _narrow(
+            self.space,
+            step.as_incumbent() if accepted else self.incumbent,
+            tried=self.proposal.candidate.architecture,
+            depth_attempts=self.depth_attempts,
+            attempts=self.attempts,
+            fails=0 if accepted else self.fails + 1,
+        )
+
+
+def _deepen(
+    space: MacroSpace, incumbent: Incumbent | None, *, attempts: int, fails: int
+) -> Position | Done:
+    """One layer more, or the width phase where the depth phase has ended."""
+    depth = space.min_depth + attempts + 1
+    deeper = widest_chain(space, depth) if depth <= space.max_depth else None
+    if deeper is None or fails > space.depth_patience or is_satisfied(space, incumbent):
+        if incumbent is None:
+            return Done(found=None)
+        start = incumbent.candidate.architecture
+        return _narrow(space, incumbent, tried=start, depth_attempts=attempts)
+    bar = Bar(incumbent=incumbent, gain=space.depth_gain, slack=space.depth_slack)
+    attempts += 1
+    proposal = _ask(space, "depth", deeper, bar, depth_attempts=attempts)
+    return _Deepening(
+        space=space, proposal=proposal, incumbent=incumbent, attempts=attempts, fails=fails
+    )
+
+
+def _narrow(
+    space: MacroSpace,
+    incumbent: Incumbent,
+    *,
+    tried: Architecture,
+    depth_attempts: int,
+    attempts: int = 0,
+    fails: int = 0,
+) -> Position | Done:
+    """A step narrower than what was tried last, or the end."""
+    width = tried.width - space.width_step
+    if fails > space.width_patience or width < space.min_width:
+        architecture, epochs = incumbent.candidate.architecture, incumbent.candidate.epochs
+        assert epochs is not None
+        return Done(found=Found(architecture=architecture, score=incumbent.score, epochs=epochs))
+    attempts += 1
+    proposal = _ask(
+        space,
+        "width",
+        Architecture.chain(depth=tried.depth, width=width),
+        Bar(incumbent=incumbent),
+        depth_attempts=depth_attempts,
+        width_attempts=attempts,
+    )
+    return _Narrowing(
+        space=space,
+        proposal=proposal,
+        incumbent=incumbent,
+        depth_attempts=depth_attempts,
+        attempts=attempts,
+        fails=fails,
+    )
+
+
+def _ask(
+    space: MacroSpace,
+    phase: Phase,
+    architecture: Architecture,
+    bar: Bar | None,
+    *,
+    depth_attempts: int = 0,
+    width_attempts: int = 0,
+    likely: Verdict = Verdict.ACCEPTED,
+) -> Proposal:
+    epochs = attempt_epochs(
+        base=space.base_epochs,
+        depth_attempts=depth_attempts,
+        per_depth_attempt=space.epochs_per_layer,
+        width_attempts=width_attempts,
+        per_width_attempt=space.epochs_per_width_step,
+    )
+    candidate = Candidate(architecture=architecture, epochs=epochs)
+    return Proposal(candidate=candidate, phase=phase, bar=bar, likely=likely)

@@ -1,0 +1,211 @@
+"""The micro search of policy `sound`: whole blocks of layers, from the ends where they cost least.
+
+Start from the macro result, all `sep` with 3x3 kernels: the baseline.
+
+Budgets. Every candidate is trained for `epochs`, in linked studies for one more than the macro
+result (`epochs_after`). So the baseline is measured afresh: the score for which it was chosen out
+of several is too high by luck, and no change would look like a gain beside it.
+
+Operations, each other one in the space's order: put it into the first two thirds of the layers, a
+change that is large enough to be told from the noise; where that is refused, into the first third
+only, where the network is narrowest and a full convolution is cheap. Each network has the widest
+width (down from that of the pass's start) that keeps to its parameters plus `param_slack`.
+
+Kernels, each other one: put it into the last third of the layers, where maps are smallest; where
+that passes, into two thirds. Smaller blocks are not tried in either.
+
+A change passes with any gain, a tie is none. It keeps to the parameters that it starts from, so
+that little is lost where luck has decided, and a bar above the noise would refuse nearly every
+real gain as well.
+
+Confirm: where `confirm_epochs` is set, the network found is trained once more for so long, unless
+it just was, from scratch. This decides nothing. In linked studies None stands for none: all scores
+compare; where weights are inherited, they do not, and None stands for `epochs`.
+A baseline that has stayed is its own confirmation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..._core.history import Candidate
+from ..._core.proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
+from .architecture import Architecture
+from .cost import widest
+
+if TYPE_CHECKING:
+    from .space import MicroSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """One choice that is put into some of the layers of the network `start`."""
+
+    phase: Phase
+    choice: str | int
+    start: Architecture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measuring:
+    """At the baseline."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+
+    def after(self, step: Step) -> Position | Done:
+        best = step.as_incumbent() if step.passed else None
+        return _next_pass(self.space, self.proposal.candidate.architecture, best, done=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Switching:
+    """In the pass number `number`; `left` are the numbers of layers that are still to be tried."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    run: _Pass
+    number: int
+    left: tuple[int, ...]
+    best: Incumbent | None
+
+    def after(self, step: Step) -> Position | Done:
+        best = step.as_incumbent() if step.passed else self.best
+        goes_on = step.passed == (self.run.phase == "kernels")
+        counts = self.left if goes_on else ()
+        return _switch(self.space, self.run, best, counts=counts, number=self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Confirming:
+    """At the last training, of what was found."""
+
+    space: MicroSpace = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    found: Found
+
+    def after(self, step: Step) -> Position | Done:
+        return Done(found=replace(self.found, confirmed=step.score))
+
+
+def begin(space: MicroSpace) -> Position:
+    """The automaton at its start; see the module for its rules."""
+    proposal = _ask(space, "ops", baseline(space), None, likely=Verdict.BASELINE)
+    return _Measuring(space=space, proposal=proposal)
+
+
+def epochs_after(macro: int) -> int:
+    """The epochs of all candidates after a macro result that was trained for so many."""
+    return macro + 1
+
+
+def baseline(space: MicroSpace) -> Architecture:
+    """The macro result, narrowed where it does not fit."""
+    chain = partial(_with_width, Architecture.chain(depth=space.depth, width=space.width))
+    start = widest(chain, space.fits, at_most=space.width)
+    assert start is not None, "a space in which nothing fits is refused at birth"
+    return start
+
+
+def _next_pass(
+    space: MicroSpace, start: Architecture, best: Incumbent | None, *, done: int
+) -> Position | Done:
+    """The pass after so many, or the end; `start` is the network so far."""
+    choices = _choices(space)
+    if done == len(choices):
+        return _end(space, start, best)
+    phase, choice = choices[done]
+    run = _Pass(phase=phase, choice=choice, start=start)
+    return _switch(space, run, best, counts=_counts(space, phase), number=done)
+
+
+def _switch(
+    space: MicroSpace,
+    run: _Pass,
+    best: Incumbent | None,
+    *,
+    counts: tuple[int, ...],
+    number: int,
+) -> Position | Done:
+    """The choice in the first of these numbers of layers that fits, or the next pass."""
+    for index, count in enumerate(counts, start=1):
+        fitting = _fit(space, run, count)
+        if fitting is not None:
+            return _Switching(
+                space=space,
+                proposal=_ask(space, run.phase, fitting, Bar(incumbent=best, strict=True)),
+                run=run,
+                number=number,
+                left=counts[index:],
+                best=best,
+            )
+    return _after_pass(space, run, best, number=number)
+
+
+def _after_pass(
+    space: MicroSpace, run: _Pass, best: Incumbent | None, *, number: int
+) -> Position | Done:
+    start = best.candidate.architecture if best else run.start
+    return _next_pass(space, start, best, done=number + 1)
+
+
+def _counts(space: MicroSpace, phase: Phase) -> tuple[int, ...]:
+    """In how many layers a choice is tried; a network of one or two keeps its last one."""
+    third = max(1, space.depth // 3)
+    both = (third, 2 * third) if 2 * third < space.depth else (third,)
+    return both if phase == "kernels" else both[::-1]
+
+
+def _fit(space: MicroSpace, run: _Pass, count: int) -> Architecture | None:
+    """The widest with the choice in so many layers that keeps to the pass's budget."""
+    changed = _changed(run, count)
+    fits = partial(space.fits, max_params=space.params(run.start) + space.param_slack)
+    return widest(partial(_with_width, changed), fits, at_most=run.start.width)
+
+
+def _changed(run: _Pass, count: int) -> Architecture:
+    ops, kernels, depth = run.start.ops, run.start.kernels, run.start.depth
+    if run.phase == "ops":
+        return replace(run.start, ops=(str(run.choice),) * count + ops[count:])
+    return replace(run.start, kernels=kernels[: depth - count] + (int(run.choice),) * count)
+
+
+def _end(space: MicroSpace, network: Architecture, best: Incumbent | None) -> Position | Done:
+    score = best.score if best else None
+    found = Found(architecture=network, score=score, epochs=space.epochs)
+    same = space.confirm_epochs == space.epochs and space.inherit is None
+    if not (space.confirm_epochs and best) or same:
+        return Done(found=found)
+    candidate = Candidate(architecture=network, epochs=space.confirm_epochs)
+    proposal = Proposal(candidate=candidate, phase="confirm", bar=None, likely=Verdict.CONFIRMED)
+    return _Confirming(space=space, proposal=proposal, found=found)
+
+
+def _choices(space: MicroSpace) -> tuple[tuple[Phase, str | int], ...]:
+    """All passes in their order: each operation, then each kernel size, but those of the start."""
+    start = Architecture.chain(depth=1, width=1)
+    ops: list[tuple[Phase, str | int]] = [
+        ("ops", op) for op in space.operations if op not in start.ops
+    ]
+    kernels: list[tuple[Phase, str | int]] = [
+        ("kernels", size) for size in space.kernels if size not in start.kernels
+    ]
+    return (*ops, *kernels)
+
+
+def _ask(
+    space: MicroSpace,
+    phase: Phase,
+    architecture: Architecture,
+    bar: Bar | None,
+    *,
+    likely: Verdict = Verdict.REFUSED,
+) -> Proposal:
+    candidate = Candidate(architecture=architecture, epochs=space.epochs)
+    return Proposal(candidate=candidate, phase=phase, bar=bar, likely=likely)
+
+
+def _with_width(architecture: Architecture, width: int) -> Architecture:
+    return replace(architecture, width=width)

@@ -1,0 +1,39 @@
+"""Steps in words: what a person reads in a table, a log or a note."""
+
+from __future__ import annotations
+
+from ..._core.proposal import Incumbent, Phase, Proposal
+
+
+def name_candidate(proposal: Proposal) -> str:
+    """The candidate by what is new in it: "depth 14, width 64", "layer 3: conv, width 58"."""
+    architecture = proposal.candidate.architecture
+    width = f"width {architecture.width}"
+    if proposal.candidate.is_trained_on:
+        return f"depth {architecture.depth}, {width}, trained on"
+    incumbent = proposal.bar.incumbent if proposal.bar else None
+    if proposal.phase in ("ops", "kernels") and incumbent:
+        return f"{_change(proposal.phase, proposal, incumbent)}, {width}"
+    return f"depth {architecture.depth}, {width}"
+
+
+def _name(phase: Phase, incumbent: Incumbent) -> str:
+    architecture = incumbent.candidate.architecture
+    if phase == "depth":
+        return f"depth {architecture.depth}"
+    if phase == "width":
+        return f"width {architecture.width}"
+    return "the best so far"
+
+
+def _change(phase: Phase, proposal: Proposal, incumbent: Incumbent) -> str:
+    new, old = proposal.candidate.architecture, incumbent.candidate.architecture
+    now, before = (new.ops, old.ops) if phase == "ops" else (new.kernels, old.kernels)
+    pairs = enumerate(zip(now, before, strict=True))
+    changed = [layer for layer, (value, previous) in pairs if value != previous]
+    if not changed:
+        return "no change"
+    first, last = changed[0], changed[-1]
+    layers = f"layer {first}" if first == last else f"layers {first} to {last}"
+    what = f"{now[first]}" if phase == "ops" else f"kernel {now[first]}"
+    return f"{layers}: {what}"

@@ -1,0 +1,155 @@
+"""The final trainings of a search: what its micro study stores of them, and their files.
+
+Each is a user attribute of its own, so that two processes never write over each other; what does
+not fit there, the weights and the confusion matrix, are two artifacts of the study, which
+optuna-dashboard lists too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from optuna.artifacts import upload_artifact
+
+from ..._core.report import Report
+from ..._storage.artifacts import open_artifacts
+from ..._storage.finals import FINAL, FinalRecord, finals, place_of_artifacts
+from ..._storage.private import write_attribute
+from ...errors import SearchError
+
+if TYPE_CHECKING:
+    from ..._storage.finals import FinalSettings
+    from ...evaluation.trained.network_file import TrainedNetwork
+    from ..studies import LinkedStudies
+
+
+def store_final(
+    studies: LinkedStudies,
+    trained: TrainedNetwork,
+    report: Report,
+    *,
+    settings: FinalSettings,
+    train_accuracy: float,
+    seconds: float,
+    device: str,
+    threads: int,
+) -> FinalRecord:
+    """Upload a network and its test to the micro study, then write its record there.
+
+    A crash in between leaves files that no record names, and no harm.
+
+    Raises:
+        SearchError: the files cannot be written.
+    """
+    from ...evaluation.trained.network_file import packed
+
+    readable = re.sub(r"[^\w.-]+", "-", studies.name)
+    name = f"{readable}-seed{trained.seed}"
+    record = FinalRecord(
+        seed=trained.seed,
+        settings=settings,
+        train_accuracy=train_accuracy,
+        test_correct=report.correct,
+        n_test=report.total,
+        class_correct=report.class_correct,
+        class_total=report.class_total,
+        bins=report.bins,
+        seconds=round(seconds, 3),
+        device=device,
+        threads=threads,
+        artifact_id=upload(studies, f"{name}.egnas", packed(trained)),
+        file_name=f"{name}.egnas",
+        report_id=upload(studies, f"{name}.json", json.dumps(report.to_json()).encode()),
+        stored=datetime.now(timezone.utc).isoformat(),
+    )
+    key = f"{FINAL}{settings.digest()}:{trained.seed}"
+    write_attribute(studies.micro, key, record.to_json())
+    return record
+
+
+def load_final(studies: LinkedStudies, seed: int | None = None) -> TrainedNetwork:
+    """The network of a final training, from where the search keeps its artifacts.
+
+    `seed`: default: the lowest one that there is, not the best on the test images: to choose by
+    them would be a selection, whose figures are no longer those of a test.
+
+    Raises:
+        SearchError: there is no such training yet, its file is not there, or it is damaged.
+    """
+    from ...evaluation.trained.network_file import unpacked
+
+    record = _chosen(studies, seed)
+    content = _content(studies, record.artifact_id, record.file_name)
+    return unpacked(content, record.file_name)
+
+
+def load_report(studies: LinkedStudies, seed: int | None = None) -> Report:
+    """The test of a final training, with its confusion matrix; see `load_final`."""
+    return read_report(studies, _chosen(studies, seed))
+
+
+def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
+    """The test that a record stands for, with its confusion matrix."""
+    content = _content(studies, record.report_id, "The report of a final training")
+    return Report.from_json(json.loads(content))
+
+
+def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
+    found = finals(studies)
+    if not found:
+        raise SearchError(
+            f"The search {studies.name!r} has no trained network yet: run "
+            f"`egnas train {studies.name}` first."
+        )
+    if seed is None:
+        return found[0]
+    chosen = next((record for record in found if record.seed == seed), None)
+    if chosen is None:
+        there = ", ".join(str(record.seed) for record in found)
+        raise SearchError(
+            f"`seed` must be that of a final training of {studies.name!r} (there are: {there}), "
+            f"but got seed={seed}. `egnas train {studies.name} --seeds {seed + 1}` trains it."
+        )
+    return chosen
+
+
+def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
+    """Upload a file to the micro study; returns the artifact's id.
+
+    Raises:
+        SearchError: it cannot be written where the search keeps its artifacts.
+    """
+    place = place_of_artifacts(studies)
+    store = open_artifacts(place)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / file_name
+        file.write_bytes(content)
+        try:
+            return upload_artifact(
+                artifact_store=store, file_path=str(file), study_or_trial=studies.micro
+            )
+        # Each store has errors of its own, which say what is wrong there.
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise SearchError(f"Cannot write {file_name} to {place}: {reason}") from None
+
+
+def _content(studies: LinkedStudies, artifact_id: str, file_name: str) -> bytes:
+    place = place_of_artifacts(studies)
+    try:
+        with open_artifacts(place).open_reader(artifact_id) as file:
+            return file.read()
+    except SearchError:
+        raise
+    # As above.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SearchError(
+            f"{file_name} must be in {place}, where the search keeps its artifacts, "
+            f"but cannot be read there ({artifact_id}): {reason}"
+        ) from None

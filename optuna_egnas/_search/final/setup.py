@@ -1,0 +1,236 @@
+"""What a final training needs, found and checked: its settings, its images, the test's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..._core.problem import check_integer
+from ..._core.recipe import Recipe
+from ..._storage.artifacts import open_artifacts
+from ..._storage.finals import (
+    FinalRecord,
+    FinalSettings,
+    all_begun,
+    all_finals,
+    finals,
+    place_of_artifacts,
+    write_begun,
+)
+from ..._storage.link import ROLES, read_places, write_places
+from ..._storage.urls import DEFAULT_URL, full_url
+from ...errors import DataError, SearchError
+from ...evaluation.data.held_out import check_test, given_test
+from ...evaluation.data.labelled import DataOptions, LabelledImages, TrainingData, load_training
+from ...evaluation.engine.checkpoint import Checkpoints
+from ...evaluation.engine.precision import check_precision
+from ...options import TrainOptions
+from ..identity import final_recipe, stored_source, stored_split, stored_test
+from ..plan import choose_device
+from ..setup import moved
+from ..studies import LinkedStudies, load_linked_studies
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+    Given = tuple[Tensor, Tensor] | Dataset[Any]
+
+
+PASSES = 2_000_000
+"""Images that a training passes by default, each as often as there are epochs ..."""
+FEWEST, MOST = 30, 100
+"""... but within these bounds of epochs. Digits gain nothing beyond 20: a network of depth 7 and
+width 9 had 284.3, 284.3 and 283.3 of 288 validation images right after 20, 60 and 200 (means of
+3 seeds)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalProgress:
+    """How far a final training is.
+
+    `index` and `count` say which of the trainings of this run it is, the first one being 0.
+    `train_accuracy` is a fraction, None before the first epoch. `seconds_left` are those of all
+    trainings of the run; None while nobody can tell. `record` comes with the test, at the end.
+    """
+
+    seed: int
+    index: int
+    count: int
+    epoch: int
+    epochs: int
+    train_accuracy: float | None = None
+    seconds_left: float | None = None
+    record: FinalRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FinalSetup:
+    """Final trainings that are ready to run.
+
+    `seeds` are those still to be trained; `read_test` reads the test images.
+    """
+
+    studies: LinkedStudies
+    settings: FinalSettings
+    seeds: tuple[int, ...]
+    training: LabelledImages
+    class_names: tuple[str, ...]
+    read_test: Callable[[], LabelledImages]
+    device: torch.device
+    checkpoints: Checkpoints
+    watch: Callable[[FinalProgress], None]
+    storage: str
+
+
+def prepare_final(
+    search: str | LinkedStudies,
+    *,
+    data: Given | None = None,
+    test: Given | None = None,
+    storage: str | BaseStorage | None = DEFAULT_URL,
+    epochs: int | None = None,
+    seeds: int = 1,
+    device: str = "auto",
+    options: TrainOptions | None = None,
+    watch: Callable[[FinalProgress], None] | None = None,
+) -> FinalSetup:
+    """Everything of `train` but its run. Checks all before it writes anything."""
+    check_integer("seeds", seeds, at_least=1)
+    if epochs is not None:
+        check_integer("epochs", epochs, at_least=1)
+    options = options or TrainOptions()
+    where = choose_device(device)
+    studies = search
+    if isinstance(studies, str):
+        studies = load_linked_studies(storage=storage, name=studies)
+    _check_found(studies, unfinished=options.unfinished)
+    content, read_test = _sources(studies, data, test, options)
+    settings, training = _settings(studies, content, epochs, options)
+    check_precision(settings.recipe.get("precision", "fp32"), where)
+    _check_not_trained_otherwise(studies, settings, again=options.again)
+    place = place_of_artifacts(studies)
+    store = open_artifacts(place)
+    for role in ROLES:
+        write_places(studies.study(role), {**read_places(studies.macro), "artifacts": place})
+    write_begun(studies, settings, seeds)
+    trained = {record.seed for record in finals(studies, settings)}
+    return FinalSetup(
+        studies=studies,
+        settings=settings,
+        seeds=tuple(seed for seed in range(seeds) if seed not in trained),
+        training=moved(training, where),
+        class_names=content.class_names,
+        read_test=read_test,
+        device=where,
+        checkpoints=Checkpoints(store=store, seconds=options.checkpoint_seconds),
+        watch=watch or (lambda _: None),
+        storage=full_url(storage),
+    )
+
+
+def default_epochs(n_train: int, longest: int) -> int:
+    """Epochs of a final training on so many images; `longest`: most epochs of a candidate."""
+    return max(min(max(round(PASSES / n_train), FEWEST), MOST), longest)
+
+
+def _check_found(studies: LinkedStudies, *, unfinished: bool) -> None:
+    result = studies.result()
+    name, best = studies.name, result.architecture
+    if best is None:
+        raise SearchError(f"The search {name!r} must have found a network, but has none yet.")
+    if not result.finished and not unfinished:
+        raise SearchError(
+            f"The search {name!r} must have ended before its network is trained, but it has not: "
+            "the command that began it goes on with it, or --unfinished trains its best network "
+            f"so far (depth {best.depth}, width {best.width})."
+        )
+
+
+def _sources(
+    studies: LinkedStudies, data: Given | None, test: Given | None, options: TrainOptions
+) -> tuple[TrainingData, Callable[[], LabelledImages]]:
+    """The training data, and what will read the test data, which are known to be there."""
+    if (data is None) != (test is None):
+        missing, given = ("data", "test") if data is None else ("test", "data")
+        raise DataError(f"`data` and `test` must be given together, but got no {missing}, {given}")
+    if data is not None and test is not None:
+        content = load_training(data, DataOptions())
+        # They are in memory, and only their form is looked at, for an early refusal.
+        given_test(test, content)
+        return content, lambda: given_test(test, content)
+    name, source = stored_source(studies, options.data_root)
+    check_test(name, source)
+    return load_training(name, source), lambda: stored_test(studies, options.data_root)
+
+
+def _settings(
+    studies: LinkedStudies, content: TrainingData, epochs: int | None, options: TrainOptions
+) -> tuple[FinalSettings, LabelledImages]:
+    """The settings, and the images to train on: what is not given is as it was begun before."""
+    link, architecture = studies.link, studies.result().architecture
+    assert architecture is not None
+    chosen = _joined(*stored_split(link, content))
+    begun = [each.settings for each in all_begun(studies)]
+    before = begun[-1] if begun and begun[-1].architecture == architecture else None
+    if before is None:
+        before = FinalSettings(
+            architecture=architecture,
+            epochs=default_epochs(len(chosen.labels), _longest(studies)),
+            recipe=final_recipe(link).to_json(),
+            n_train=len(chosen.labels),
+        )
+    all_images = options.all_images
+    if all_images is None:
+        all_images = before.n_train != len(chosen.labels)
+    images = content.samples if all_images else chosen
+    settings = replace(
+        before,
+        epochs=epochs or before.epochs,
+        recipe=Recipe(**{**before.recipe, **options.recipe}).to_json(),
+        n_train=len(images.labels),
+        ema=before.ema if options.ema is None else options.ema,
+    )
+    return settings, images
+
+
+def _longest(studies: LinkedStudies) -> int:
+    """The most epochs of a candidate on the search's walk."""
+    walks = [walk for role in ROLES if (walk := studies.walk(role)) is not None]
+    return max(step.proposal.candidate.epochs or 0 for walk in walks for step in walk.steps)
+
+
+def _check_not_trained_otherwise(
+    studies: LinkedStudies, settings: FinalSettings, *, again: bool
+) -> None:
+    others = [record for record in all_finals(studies) if record.settings != settings]
+    begun = [each.settings for each in all_begun(studies)]
+    # Those begun last may go on: `again` was given when they began.
+    if not others or again or settings in begun[-1:] or finals(studies, settings):
+        return
+    there, here = _flat(others[-1].settings), _flat(settings)
+    differences = [
+        f"{key} was {there.get(key)}, but got {here.get(key)}"
+        for key in sorted({*there, *here})
+        if there.get(key) != here.get(key)
+    ]
+    raise SearchError(
+        f"The final training of {studies.name!r} has been tested already, with other settings: "
+        f"{'; '.join(differences)}. --again trains anew, and reads the test images another time."
+    )
+
+
+def _flat(settings: FinalSettings) -> dict[str, Any]:
+    values = settings.to_json()
+    return {**values.pop("recipe"), **values.pop("architecture"), **values}
+
+
+def _joined(first: LabelledImages, second: LabelledImages) -> LabelledImages:
+    return LabelledImages(
+        images=torch.cat([first.images, second.images]),
+        labels=torch.cat([first.labels, second.labels]),
+    )

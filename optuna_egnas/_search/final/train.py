@@ -1,0 +1,248 @@
+"""The final training of the network that a search has found, and its test.
+
+It is trained on the images that the search has trained and validated on, so that there is
+nothing to choose an epoch by: the last epoch's weights count. The test images are read once, when
+a training has ended. A training that was stopped goes on from its checkpoint, to the same bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..._core.history import Candidate
+from ..._core.recipe import Recipe
+from ..._storage.finals import (
+    FinalRecord,
+    FinalSettings,
+    all_begun,
+    all_finals,
+    finals,
+    place_of_artifacts,
+)
+from ..._storage.interrupts import interruptible, stopping_in_order
+from ..._storage.urls import DEFAULT_URL
+from ...errors import SearchError
+from ...evaluation.engine.augmentation import channel_statistics
+from ...evaluation.engine.checkpoint import Checkpoint, Checkpoints, Place
+from ...evaluation.engine.conditions import conditions, threads_for
+from ...evaluation.engine.course import Task, course, lacks_memory
+from ...evaluation.trained.examination import examine
+from ...evaluation.trained.network_file import TrainedNetwork
+from ...visualization._dashboard import Board
+from .networks import read_report, store_final
+from .result import FinalResult
+from .setup import FinalProgress, FinalSetup, prepare_final
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from ...options import TrainOptions
+    from ..studies import LinkedStudies
+    from .setup import Given
+
+
+def train(
+    search: str | LinkedStudies,
+    *,
+    data: Given | None = None,
+    test: Given | None = None,
+    storage: str | BaseStorage | None = DEFAULT_URL,
+    epochs: int | None = None,
+    seeds: int = 1,
+    device: str = "auto",
+    options: TrainOptions | None = None,
+    watch: Callable[[FinalProgress], None] | None = None,
+) -> FinalResult:
+    """Train the network that a search has found, with its recipe and more epochs, and test it.
+
+    A training that was stopped goes on, one that has ended is not repeated. Each network and its
+    test are stored with the search, and uploaded to its micro study as two files.
+
+    Args:
+        search: its name, or its studies, as `search` returns them.
+        data: the training data, where the search was given tensors or a torch data set.
+        test: the test data, likewise; data sets with a name bring their own.
+        storage: of a search that is given by its name.
+        epochs: default: as begun before, else two million images divided by their number, 30 to
+            100, and no fewer than any candidate has had.
+        seeds: so many trainings, with seeds 0, 1, ... that are derived from the search's.
+        device: where to train: `auto` takes a GPU where there is one.
+        options: everything else.
+        watch: is told of every epoch.
+
+    Returns:
+        All trainings with these settings, with mean and spread over the seeds.
+
+    Raises:
+        DataError: the data are missing, damaged or unsuitable.
+        InvalidSpace: an option is out of its bounds.
+        SearchError: there is no such search, it has not ended, its data have changed, or there
+            are results of other settings.
+        NonFiniteLoss: the loss became NaN or infinite.
+    """
+    setup = prepare_final(
+        search,
+        data=data,
+        test=test,
+        storage=storage,
+        epochs=epochs,
+        seeds=seeds,
+        device=device,
+        options=options,
+        watch=watch,
+    )
+    return run_final(setup)
+
+
+def run_final(setup: FinalSetup) -> FinalResult:
+    """Train and test with each seed that is left, then tell of all there are.
+
+    On an interruption (Ctrl-C) the training leaves a checkpoint of its last whole epoch.
+    """
+    studies = setup.studies
+    space, link = studies.link.space, studies.link
+    deterministic = bool(link.dataset.get("deterministic", False))
+    threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
+    board = Board(studies=studies, storage=setup.storage)
+    with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+        spent: list[float] = []
+        for index, seed in enumerate(setup.seeds):
+            told = FinalProgress(
+                seed=seed,
+                index=index,
+                count=len(setup.seeds),
+                epoch=0,
+                epochs=setup.settings.epochs,
+            )
+            _train_one(setup, told, spent)
+            board.update(last=True)
+    records = finals(studies, setup.settings)
+    architecture = setup.settings.architecture
+    return FinalResult(
+        name=studies.name,
+        settings=setup.settings,
+        params=space.params(architecture),
+        macs=space.macs(architecture),
+        records=records,
+        reports=tuple(read_report(studies, record) for record in records),
+        earlier=sum(
+            record.stored < records[0].stored and record.settings != setup.settings
+            for record in all_finals(studies)
+        ),
+        artifacts=place_of_artifacts(studies),
+    )
+
+
+def final_seed(search_seed: int) -> int:
+    """What stands for the search's seed in final trainings: no candidate has the same."""
+    digest = hashlib.sha256(f"final training of search {search_seed}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def forget_finals(studies: LinkedStudies, checkpoints: Checkpoints) -> None:
+    """Remove the checkpoints that final trainings of a search have left."""
+    for begun in all_begun(studies):
+        for seed in range(begun.seeds):
+            _place(studies, begun.settings, seed, checkpoints).remove()
+
+
+def _place(
+    studies: LinkedStudies, settings: FinalSettings, seed: int, checkpoints: Checkpoints
+) -> Place:
+    link = studies.link
+    role, candidate = f"final-{settings.digest()}", _candidate(settings, seed)
+    recipe = Recipe(**settings.recipe)
+    return checkpoints.place(link.run, role, candidate, recipe, final_seed(link.seed))
+
+
+def _candidate(settings: FinalSettings, seed: int) -> Candidate:
+    return Candidate(architecture=settings.architecture, epochs=settings.epochs, replicate=seed)
+
+
+def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> None:
+    """Train with one seed, test, store. `spent`: seconds of all epochs of this run so far."""
+    place = _place(setup.studies, setup.settings, told.seed, setup.checkpoints)
+    done = start = place.newest() or Checkpoint(records=(), state={})
+    told = replace(told, epoch=done.epoch)
+    setup.watch(told)
+    try:
+        for done in _epochs(setup, told.seed, start, place):
+            spent.append(done.records[-1].seconds)
+            left = told.epochs * (told.count - told.index) - done.epoch
+            told = replace(
+                told,
+                epoch=done.epoch,
+                train_accuracy=done.records[-1].train_accuracy,
+                seconds_left=left * sum(spent) / len(spent),
+            )
+            setup.watch(told)
+    finally:
+        # Also at the end: whatever goes wrong with the test or the files, the training is done.
+        place.write()
+    record = _tested(setup, done, told.seed)
+    place.remove()
+    setup.watch(replace(told, record=record))
+
+
+def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> Iterator[Checkpoint]:
+    """The training after each further epoch; Ctrl-C only ever comes in the middle of one."""
+    settings, link = setup.settings, setup.studies.link
+    task = Task(
+        training=setup.training,
+        validation=None,
+        recipe=Recipe(**settings.recipe),
+        seed=final_seed(link.seed),
+        device=setup.device,
+        input_shape=link.space.input_shape,
+        classes=link.space.classes,
+        ema=settings.ema,
+    )
+    with closing(course(task, _candidate(settings, seed), start=start, place=place)) as run:
+        while True:
+            try:
+                with interruptible():
+                    done = next(run, None)
+            except Exception as error:
+                if lacks_memory(error):
+                    raise SearchError(
+                        f"The final training needs more memory than {setup.device} has, even "
+                        "where batches pass in their smallest parts."
+                    ) from None
+                raise
+            if done is None:
+                return
+            yield done
+
+
+def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
+    """Test the network of a training that has ended, and store both."""
+    settings, link = setup.settings, setup.studies.link
+    statistics = channel_statistics(setup.training.images)
+    trained = TrainedNetwork(
+        search=setup.studies.name,
+        architecture=settings.architecture,
+        input_shape=link.space.input_shape,
+        class_names=setup.class_names,
+        mean=tuple(statistics.mean.flatten().tolist()),
+        std=tuple(statistics.std.flatten().tolist()),
+        weights=done.state["average" if settings.ema else "weights"],
+        seed=seed,
+        epochs=settings.epochs,
+    )
+    report = examine(trained, setup.read_test(), device=setup.device)
+    return store_final(
+        setup.studies,
+        replace(trained, test_correct=report.correct, n_test=report.total),
+        report,
+        settings=settings,
+        train_accuracy=done.records[-1].train_accuracy,
+        seconds=sum(record.seconds for record in done.records),
+        device=str(setup.device),
+        threads=torch.get_num_threads(),
+    )

@@ -1,0 +1,200 @@
+"""A search's data and recipe as it stores them, and found again: for another worker, say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from .._core.recipe import FP32, Precision, Recipe
+from .._storage.link import Link, find_search, read_places
+from .._storage.opening import open_storage
+from ..errors import SearchError
+from ..evaluation.data.labelled import DATASETS, DataOptions, LabelledImages, load_training, split
+from ..evaluation.engine.precision import AUTO, faster_precision
+
+if TYPE_CHECKING:
+    import torch
+    from optuna.storages import BaseStorage
+
+    from .._methods.egnas.space import MacroSpace
+    from ..evaluation.data.labelled import TrainingData
+    from ..options import SearchOptions
+    from .studies import LinkedStudies
+
+
+RECIPE = "recipe "
+"""Under what the recipe's fields stand among those of the data set."""
+FINAL_RECIPE = "final recipe "
+"""The same for what a final training has otherwise."""
+
+
+def stored_policy(storage: str | BaseStorage | None, name: str) -> str | None:
+    """The policy of the search of this name; None where there is none that could be read yet."""
+    try:
+        found = find_search(open_storage(storage, create=False), name)
+    except SearchError:
+        return None  # who opens the storage to write there says what is wrong with it
+    return next((link.space.policy for _, link in found.values()), None)
+
+
+def stored_images(
+    studies: LinkedStudies, root: str | None = None
+) -> tuple[LabelledImages, LabelledImages]:
+    """The training and the validation images of a search, found again and divided again.
+
+    `root` is the folder of the data sets' files here; default: where they were at first.
+
+    Raises:
+        SearchError: the search does not store where its data are from, or they have changed.
+        DataError: the data are not there.
+    """
+    name, options = stored_source(studies, root)
+    return stored_split(studies.link, load_training(name, options))
+
+
+def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImages:
+    """The test images of a search, which only its final trainings' tests may see.
+
+    Raises:
+        SearchError: the search does not store where its data are from.
+        DataError: the data are not there.
+    """
+    # Here, not above: nothing that a search loads can read test images.
+    from ..evaluation.data.held_out import load_test
+
+    return load_test(*stored_source(studies, root))
+
+
+def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str, DataOptions]:
+    """Where the data of a search are from; `root` as for `stored_images`.
+
+    Raises:
+        SearchError: the search does not store it.
+    """
+    link = studies.link
+    name = str(link.dataset.get("dataset", ""))
+    if name not in DATASETS and not name.startswith("folder:"):
+        raise SearchError(
+            f"The data of {link.name!r} cannot be found again from what is stored: they "
+            f"were given as {name or 'an objective of their own'}, and only named data are stored."
+        )
+    return name, DataOptions(
+        root=root or read_places(studies.macro).get("data"),
+        image_size=link.dataset["image_size"],
+        test_fraction=link.dataset["test_fraction"],
+    )
+
+
+def stored_split(link: Link, content: TrainingData) -> tuple[LabelledImages, LabelledImages]:
+    """The training data of a search, divided again into training and validation images.
+
+    Raises:
+        SearchError: they are not those of the search, or it was given none.
+    """
+    if "fingerprint" not in link.dataset:
+        raise SearchError(
+            f"The search {link.name!r} must have been given images, "
+            "but its objective was its user's own."
+        )
+    if content.fingerprint() != link.dataset["fingerprint"]:
+        raise SearchError(
+            f"The data of {link.name!r} must have the fingerprint {link.dataset['fingerprint']}, "
+            f"but {content.name} now has {content.fingerprint()}."
+        )
+    return split(
+        content,
+        valid_fraction=link.dataset["valid_fraction"],
+        seed=link.seed,
+        subset=link.dataset["subset"],
+    )
+
+
+def stored_recipe(link: Link) -> Recipe:
+    """How the candidates of a search are trained."""
+    return recipe_from(link.dataset)
+
+
+def recipe_from(dataset: Mapping[str, Any]) -> Recipe:
+    """The recipe among the values that identify a search's data and training."""
+    return Recipe(**_fields_under(RECIPE, dataset))
+
+
+def final_recipe(link: Link) -> Recipe:
+    """How the network that a search finds is trained for good, unless it is told otherwise."""
+    return replace(stored_recipe(link), **_fields_under(FINAL_RECIPE, link.dataset))
+
+
+def asked_recipes(
+    content: TrainingData, options: SearchOptions, policy: str, n_train: int
+) -> tuple[Recipe, Recipe]:
+    """How the candidates are trained, and how what is found, by these options.
+
+    Policy `sound` trains its candidates as suits few epochs, but for what the options say.
+    """
+    final = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
+    if options.precision != AUTO:
+        final = replace(final, precision=cast("Precision", options.precision))
+    if policy != "sound":
+        return final, final
+    return replace(final.for_few_epochs(n_train), **options.recipe), final
+
+
+def identity(
+    content: TrainingData, options: SearchOptions, recipes: tuple[Recipe, Recipe], n_train: int
+) -> dict[str, Any]:
+    """What tells this search's data and training from others, flat, as plain values."""
+    recipe, final = (asdict(each) for each in recipes)
+    otherwise = {name: value for name, value in final.items() if value != recipe[name]}
+    data = {
+        "dataset": content.name,
+        "fingerprint": content.fingerprint(),
+        "n_train": n_train,
+        "valid_fraction": options.valid_fraction,
+        "subset": options.subset,
+        "image_size": options.data.image_size,
+        "test_fraction": options.data.test_fraction,
+        "deterministic": options.deterministic,
+    }
+    return {
+        **data,
+        **_recipe_fields(recipes[0]),
+        **{f"{FINAL_RECIPE}{name}": value for name, value in otherwise.items()},
+    }
+
+
+def decided_recipe(
+    link: Link | None,
+    options: SearchOptions,
+    macro: MacroSpace,
+    recipe: Recipe,
+    device: torch.device,
+) -> dict[str, Any]:
+    """The precision of a search: the stored one, else what is faster here."""
+    if link is not None:
+        precision = stored_recipe(link).precision
+    elif options.deterministic:
+        precision = FP32
+    else:
+        precision = faster_precision(
+            macro.begin().proposal.candidate.architecture,
+            input_shape=macro.input_shape,
+            classes=macro.classes,
+            batch_size=recipe.batch_size,
+            device=device,
+        )
+    return _recipe_fields(replace(recipe, precision=precision))
+
+
+def _fields_under(prefix: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key.removeprefix(prefix): value for key, value in dataset.items() if key.startswith(prefix)
+    }
+
+
+def _recipe_fields(recipe: Recipe) -> dict[str, Any]:
+    """A recipe among what tells searches apart; searches from before `precision` were fp32."""
+    fields = recipe.to_json()
+    if recipe.precision == FP32:
+        del fields["precision"]
+    return {f"{RECIPE}{key}": value for key, value in fields.items()}

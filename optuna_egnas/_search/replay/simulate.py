@@ -1,0 +1,268 @@
+"""Replays a recorded search with several workers, on a simulated clock.
+
+The real samplers and the real pruner at work on real linked studies, by ask and tell; only the
+training is a look into the record, and takes the seconds that it took then. This measures how
+much several workers gain, and checks that they walk as one does.
+
+What the record lacks was trained ahead in vain: it takes the seconds per epoch of the nearest
+recorded candidate of its phase, by parameters, and never yields a score. Its trial stays in
+flight, without its worker, until the walk leaves it behind. A stop frees a worker at the end of
+the running epoch; a candidate's epochs are taken to be equally long.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import TrialState
+
+from ..._core.history import Candidate
+from ..._core.proposal import Done
+from ..._methods.egnas.architecture import Architecture
+from ..._methods.egnas.encoding import Names
+from ..._storage.claims import DROPPED, claimed_phase
+from ..._storage.link import ROLES, Role
+from ..._storage.private import all_trials
+from ..._storage.reader import suggest
+from ...errors import InvalidSpace, SearchError
+from ...samplers._walk import WalkSampler
+from ..studies import LinkedStudies, trials_of
+from .replay import Replay, _tell, compare, open_replay
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+    from .trace import Recorded, Trace
+
+
+END, LOOK = 0, 1
+"""What happens to a training: its time is over, or an epoch ends at which it may be stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What a simulated search has shown.
+
+    Args:
+        replay: what it has in common with the record.
+        workers: how many there were.
+        makespan: seconds from its start to its end.
+        sequential: seconds of the recorded search, which had one worker.
+        wasted: trials that are not on the walk.
+    """
+
+    replay: Replay
+    workers: int
+    makespan: float
+    sequential: float
+    wasted: int
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast as one worker; 1 where nothing took any time."""
+        return self.sequential / self.makespan if self.makespan > 0 else 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; those of the replay under its own names."""
+        return {
+            **self.replay.to_json(),
+            "workers": self.workers,
+            "makespan_s": round(self.makespan, 3),
+            "sequential_s": round(self.sequential, 3),
+            "speedup": round(self.speedup, 4),
+            "wasted_trials": self.wasted,
+        }
+
+
+def simulate(
+    trace: Trace,
+    *,
+    workers: int,
+    storage: str | BaseStorage | None = None,
+    name: str | None = None,
+) -> Simulation:
+    """Walk through a recorded search with so many workers, in memory unless a storage is given.
+
+    Raises:
+        InvalidSpace: less than one worker.
+        SearchError: the storage is out of reach, or the name belongs to a search that has begun.
+    """
+    if workers < 1:
+        raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
+    studies = open_replay(trace, storage=storage, name=name)
+    begun = len(trials_of(studies))
+    if begun:
+        raise SearchError(
+            f"A simulation must begin with no trials, but {studies.name!r} has {begun}: "
+            "give another storage."
+        )
+    floor = _Floor(trace=trace, record=_Record.of(trace), studies=studies, idle=workers)
+    floor.run()
+    walks = [studies.walk(role) for role in ROLES]
+    on_path = sum(len(walk.steps) for walk in walks if walk)
+    return Simulation(
+        replay=compare(studies, trace),
+        workers=workers,
+        makespan=floor.now,
+        sequential=sum(recorded.seconds for recorded in trace.candidates),
+        wasted=len(trials_of(studies)) - on_path,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    """The recorded candidates, to be looked up."""
+
+    known: Mapping[tuple[str, Architecture, int], Recorded]
+
+    @classmethod
+    def of(cls, trace: Trace) -> _Record:
+        return cls(
+            known={(each.phase, each.architecture, each.epochs): each for each in trace.candidates}
+        )
+
+    def find(self, phase: str, candidate: Candidate) -> Recorded | None:
+        """The candidate as it was recorded."""
+        return self.known.get((phase, candidate.architecture, candidate.epochs or 0))
+
+    def seconds_per_epoch(self, phase: str, params: int) -> float:
+        """Those of the nearest candidate of the phase; of all, where the phase is not recorded."""
+        alike = [each for each in self.known.values() if each.phase == phase]
+        nearest = min(
+            alike or self.known.values(), key=lambda each: abs(each.params - params), default=None
+        )
+        return nearest.seconds / nearest.epochs if nearest else 0.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Job:
+    """One trial in flight. It keeps its worker until its time is over."""
+
+    trial: Trial
+    recorded: Recorded | None
+    begun: float
+    epoch: float
+    ends: float
+    has_worker: bool = True
+    is_open: bool = True
+
+    def epoch_end(self, now: float) -> float:
+        """When the epoch ends that is running now."""
+        if not self.has_worker or self.epoch <= 0:
+            return now
+        done = math.ceil((now - self.begun) / self.epoch - 1e-9)
+        return max(now, self.begun + done * self.epoch)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Floor:
+    """The workers, what they train, and what happens next."""
+
+    trace: Trace
+    record: _Record
+    studies: LinkedStudies
+    idle: int
+    now: float = 0.0
+    jobs: list[_Job] = field(default_factory=list)
+    events: list[tuple[float, int, int, _Job]] = field(default_factory=list)
+    order: count[int] = field(default_factory=count)
+
+    def run(self) -> None:
+        """Both walks, to their end or to where they leave the record."""
+        for role in ROLES:
+            while not self._hand_out(role):
+                if not self._go_on():
+                    self._close()
+                    return
+            self._look_at_all()
+        self._close()
+
+    def _hand_out(self, role: Role) -> bool:
+        """Give idle workers what nobody has; returns whether the walk has ended."""
+        study = self.studies.study(role)
+        assert isinstance(study.sampler, WalkSampler)
+        while self.idle:
+            ahead = study.sampler.frontier(study)
+            if isinstance(ahead, Done):
+                return True
+            if not ahead:
+                return False
+            self._begin(study, study.sampler)
+        return False
+
+    def _begin(self, study: Study, sampler: WalkSampler) -> None:
+        trial = study.ask()
+        space = sampler.reader(study).space
+        candidate = suggest(trial, space, Names())
+        phase = claimed_phase(all_trials(study)[trial.number])
+        assert phase is not None and candidate.epochs is not None
+        recorded = self.record.find(phase, candidate)
+        epoch = self.record.seconds_per_epoch(phase, space.params(candidate.architecture))
+        seconds = recorded.seconds if recorded else epoch * candidate.epochs
+        job = _Job(
+            trial=trial,
+            recorded=recorded,
+            begun=self.now,
+            epoch=seconds / candidate.epochs,
+            ends=self.now + seconds,
+        )
+        self.idle -= 1
+        self.jobs.append(job)
+        self._plan(job.ends, END, job)
+
+    def _go_on(self) -> bool:
+        """Go to the next time at which a worker is free; there is none where all are for ever."""
+        while self.events:
+            now, what, _, job = heapq.heappop(self.events)
+            if job.is_open and (what == END or job.trial.should_prune()):
+                self.now = now
+                self._end(job) if what == END else self._stop(job)
+                return True
+        return False
+
+    def _end(self, job: _Job) -> None:
+        self._free(job)
+        if job.recorded is not None:
+            _tell(job.trial.study, job.trial, job.recorded, self.trace)
+            self._leave(job)
+            self._look_at_all()
+
+    def _stop(self, job: _Job) -> None:
+        job.trial.study.tell(job.trial, state=TrialState.PRUNED)
+        self._free(job)
+        self._leave(job)
+
+    def _free(self, job: _Job) -> None:
+        self.idle += job.has_worker
+        job.has_worker = False
+
+    def _leave(self, job: _Job) -> None:
+        job.is_open = False
+        self.jobs.remove(job)
+
+    def _look_at_all(self) -> None:
+        """The walk has moved: let each training see, when its epoch ends, whether to go on."""
+        for job in self.jobs:
+            at = job.epoch_end(self.now)
+            if not job.has_worker or at < job.ends:
+                self._plan(at, LOOK, job)
+
+    def _plan(self, at: float, what: int, job: _Job) -> None:
+        heapq.heappush(self.events, (at, what, next(self.order), job))
+
+    def _close(self) -> None:
+        """End what is still in flight: the search is over, or has left the record."""
+        for job in list(self.jobs):
+            if job.trial.should_prune():
+                self._stop(job)
+                continue
+            job.trial.set_user_attr(DROPPED, "differs from the record")
+            job.trial.study.tell(job.trial, state=TrialState.FAIL)
+            self._leave(job)

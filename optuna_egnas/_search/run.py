@@ -1,0 +1,117 @@
+"""A whole search on images: its options, its set-up and its run."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from .._core.proposal import Done
+from .._storage.claims import fail_dead, fail_own, was_ended_by_others
+from .._storage.interrupts import interruptible, stopping_in_order
+from .._storage.limits import limit_reached, write_limits
+from .._storage.link import ROLES, Role
+from .._storage.outage import Outage, quiet_heartbeats
+from ..evaluation.engine.conditions import conditions, threads_for
+from ..evaluation.objective import CandidateFailed, Objective
+from ..options import SearchOptions
+from ..visualization._dashboard import Board
+from .studies import LinkedStudies
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from .setup import Setup
+
+
+POLL = 0.5
+"""Seconds between two looks while all that is left is in flight."""
+
+
+def run(setup: Setup) -> None:
+    """Train what the walks ask for until both have ended.
+
+    Returns early where a limit of the search is reached; see `bound`.
+    On an interruption (Ctrl-C) the trial in flight leaves a checkpoint of its last whole epoch,
+    and a later run goes on from there.
+    """
+    link = setup.studies.link
+    deterministic = bool(link.dataset.get("deterministic", False))
+    threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
+    board = Board(studies=setup.studies, storage=setup.storage)
+    with (
+        quiet_heartbeats(),
+        stopping_in_order(),
+        conditions(threads=threads, deterministic=deterministic),
+    ):
+        ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
+    if ended:
+        finish(setup)
+    board.update(last=True)
+
+
+def bound(setup: Setup, options: SearchOptions) -> None:
+    """Store the limits of this run for all of its workers; where none is given, there is none."""
+    for role in ROLES:
+        write_limits(
+            setup.studies.study(role),
+            time_limit=options.time_limit,
+            max_total_epochs=options.max_total_epochs,
+        )
+
+
+def finish(setup: Setup) -> None:
+    """Leave nothing behind of workers that died: neither RUNNING trials nor checkpoints."""
+    for role in ROLES:
+        # A trial that is being made just now will find that there is nothing left to train.
+        fail_dead(setup.studies.study(role), nameless=timedelta(0))
+        setup.objective.forget(setup.studies.study(role))
+
+
+def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
+    """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
+    outage = Outage()
+    while True:
+        try:
+            if outage.has_cut_off:
+                # This worker trains nothing now: what is left of it is what the outage cut off.
+                fail_own(studies.study(role))
+                outage.has_cut_off = False
+            if limit_reached(studies.study(role)) is not None:
+                return isinstance(studies.frontier(role), Done)
+            if _take_step(studies, role, objective) is None:
+                return True
+            board.update()
+        except Exception as error:
+            if not outage.survives(error):
+                raise
+
+
+def _take_step(studies: LinkedStudies, role: Role, objective: Objective) -> bool | None:
+    """Train one candidate, or wait (False) while all that is left is in flight; None: the end."""
+    study = studies.study(role)
+    with interruptible():
+        fail_dead(study)
+    # Asking first keeps the end of a walk from leaving an empty trial behind.
+    ahead = studies.frontier(role)
+    if isinstance(ahead, Done):
+        return None
+    if not ahead:
+        with interruptible():
+            time.sleep(POLL)
+        return False
+    _train_next(study, objective)
+    return True
+
+
+def _train_next(study: Study, objective: Objective) -> None:
+    """Train one candidate. A trial that others ended meanwhile is dropped: they know better."""
+    try:
+        study.optimize(objective, n_trials=1, catch=(CandidateFailed,))
+    except KeyboardInterrupt:
+        # Optuna ends a trial that is interrupted, but not one that is only being made.
+        fail_own(study)
+        raise
+    except (RuntimeError, ValueError) as error:
+        if not was_ended_by_others(error):
+            raise

@@ -1,0 +1,64 @@
+"""A whole search on images: its options, its set-up and its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._storage.urls import DEFAULT_URL
+from ..evaluation.account import Progress
+from ..options import SearchOptions
+from .setup import prepare
+from .studies import LinkedStudies
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+
+def search(
+    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    *,
+    storage: str | BaseStorage | None = DEFAULT_URL,
+    name: str | None = None,
+    device: str = "auto",
+    options: SearchOptions | None = None,
+    workers: int = 1,
+    watch: Callable[[Progress], None] | None = None,
+) -> LinkedStudies:
+    """Find a whole network for the data; goes on where the search of this name has stopped.
+
+    Args:
+        data: a data set's name, a pair (images, labels) of tensors, or a torch data set of
+            (image, label); images uint8 or float in [0, 1], [N, C, H, W] or [N, H, W].
+        storage: a SQLAlchemy URL, an Optuna storage, or None for one in memory.
+        name: the search's name; default: the data set's.
+        device: where to train: `auto` takes a GPU where there is one.
+        options: everything else.
+        workers: processes that train at once, on GPUs or cores of this machine. More than one
+            need a storage with a URL, and a program that can be imported without starting
+            anew (`if __name__ == "__main__"`).
+        watch: is told of every epoch.
+
+    Returns:
+        The two studies; `result()` of them is the network that was found.
+
+    Raises:
+        DataError: the data are missing, damaged or unsuitable.
+        InvalidSpace: an option is out of its bounds, or no network fits the limits.
+        SearchError: the storage is out of reach, or the name belongs to another search.
+    """
+    from . import workers as _workers
+
+    _workers.check_workers(workers, "processes", storage)
+    setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
+    job = _workers.Job(
+        data=data,
+        storage=storage,
+        name=setup.studies.name,
+        device=device,
+        options=options or SearchOptions(),
+    )
+    _workers.run(setup, job, workers=workers, watch=watch)
+    return setup.studies

@@ -1,0 +1,171 @@
+"""Several workers for one search: processes on this machine, or tasks of a Ray cluster.
+
+No worker leads. Each opens the same two studies, asks for what nobody has, and finds out by
+itself when the macro walk hands over to the micro walk and when all is done. The one that started
+them only passes on what they tell, and asks them to end.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING, Any
+
+import torch
+from optuna.storages import InMemoryStorage
+
+from .._storage.limits import limit_reached
+from .._storage.urls import parse_url
+from ..errors import InvalidSpace, SearchError
+from ..evaluation.account import Progress
+from .ray import _run_ray
+from .run import bound, finish
+from .run import run as run_alone
+from .setup import Setup
+from .worker import Ended, _work_here, threads_each
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+    from .worker import Job
+
+
+ENGINES = ("processes", "ray")
+GRACE = 60.0
+"""Seconds that workers have to write their checkpoints when they are asked to end."""
+POLL = 0.5
+
+
+def run(
+    setup: Setup,
+    job: Job,
+    *,
+    workers: int,
+    engine: str = "processes",
+    watch: Callable[[Progress], None] | None = None,
+) -> None:
+    """Run a prepared search with so many workers until both walks have ended.
+
+    A worker that is lost does not stop the others. On CPUs the threads are shared out; each
+    process sees one GPU where there are GPUs.
+
+    Raises:
+        SearchError: all workers ended before the search did.
+    """
+    bound(setup, job.options)
+    if workers == 1 and engine == "processes":
+        run_alone(setup)
+        return
+    run_all = _run_processes if engine == "processes" else _run_ray
+    errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
+    if setup.studies.result().finished:
+        finish(setup)
+    elif limit_reached(setup.studies.macro) is None:
+        reason = errors[0] if errors else "they were lost."
+        raise SearchError(
+            f"All {workers} workers ended before the search did: {reason} "
+            "The same command goes on from here."
+        )
+
+
+def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) -> None:
+    """Refuse what cannot be started.
+
+    Raises:
+        InvalidSpace: less than one worker, or an unknown engine.
+        SearchError: several workers, and a storage that only one process can see.
+    """
+    if workers < 1:
+        raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
+    if engine not in ENGINES:
+        raise InvalidSpace(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+    in_memory = storage is None or isinstance(storage, InMemoryStorage)
+    if isinstance(storage, str):
+        url = parse_url(storage)
+        in_memory = url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+    if in_memory and (workers > 1 or engine != "processes"):
+        raise SearchError(
+            f"{workers} workers need a storage that all of them can open, such as "
+            "sqlite:///egnas.db, but got one in memory."
+        )
+
+
+def _run_processes(
+    job: Job, workers: int, watch: Callable[[Progress], None] | None
+) -> Iterator[Ended]:
+    context = multiprocessing.get_context("spawn")
+    told: Any = context.Queue()
+    processes: list[SpawnProcess] = []
+    for number in range(workers):
+        process = context.Process(target=_work_here, args=(job, number, workers, told))
+        with _environment(number, workers):
+            process.start()
+        processes.append(process)
+    try:
+        yield from _listen(told, processes, watch)
+    finally:
+        _end(processes)
+        told.close()
+
+
+def _listen(
+    told: Any, processes: list[SpawnProcess], watch: Callable[[Progress], None] | None
+) -> Iterator[Ended]:
+    """Pass on what the workers tell, until none of them lives."""
+    while True:
+        alive = any(process.is_alive() for process in processes)
+        try:
+            event = told.get(timeout=POLL if alive else 0.01)
+        except queue.Empty:
+            if not alive:
+                return
+            continue
+        if isinstance(event, Ended):
+            yield event
+        elif watch is not None:
+            watch(event)
+
+
+def _end(processes: list[SpawnProcess]) -> None:
+    """Ask those that still live to end in order, and wait for them."""
+    for process in processes:
+        if process.is_alive() and process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+    for process in processes:
+        process.join(GRACE)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+@contextmanager
+def _environment(number: int, workers: int) -> Iterator[None]:
+    """What a process must find set before it loads torch."""
+    changed = {"OMP_NUM_THREADS": str(threads_each(workers))}
+    gpus = _visible_gpus()
+    if gpus:
+        changed["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    before = {key: os.environ.get(key) for key in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def _visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA names them."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if said is not None:
+        return [gpu for gpu in said.split(",") if gpu.strip()]
+    return [str(gpu) for gpu in range(torch.cuda.device_count())]

@@ -1,0 +1,229 @@
+"""What ties two studies into one search: the record in their user attributes, and the hand-over.
+
+User attributes, not system attributes or names: renaming a study in optuna-dashboard gives it a
+new id and drops its system attributes. The two studies share a run id and are found by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import optuna
+
+from .._core.proposal import Done
+from .._core.walk import follow
+from .._core.words import verdict_words
+from .._methods.egnas.encoding import Names
+from .._methods.egnas.handover import start_from
+from .._methods.egnas.space import MacroSpace, MicroSpace
+from ..errors import InvalidSpace, SearchError
+from .private import all_studies, storage_of, study_attributes, write_attribute
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+
+
+Role = Literal["macro", "micro"]
+ROLES: tuple[Role, Role] = ("macro", "micro")
+RECORD, START, PLACES = "egnas:search", "egnas:start", "egnas:places"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a linked study says of itself.
+
+    Args:
+        run: id that both studies share.
+        role: which of the two this is.
+        name: the search's name.
+        space: the study's space; that of the micro study has no start until the hand-over.
+        dataset: plain values that identify the data; empty where the user brings an objective.
+        seed: the search's seed.
+        versions: the packages that the search was created with.
+    """
+
+    run: str
+    role: Role
+    name: str
+    space: MacroSpace | MicroSpace
+    dataset: Mapping[str, Any]
+    seed: int
+    versions: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a user attribute."""
+        return {
+            "run": self.run,
+            "role": self.role,
+            "name": self.name,
+            "space": self.space.to_json(),
+            "dataset": dict(self.dataset),
+            "seed": self.seed,
+            "versions": dict(self.versions),
+        }
+
+
+def read_link(attributes: Mapping[str, Any]) -> Link | None:
+    """The link in a study's user attributes; None if the study is nobody's partner."""
+    record = attributes.get(RECORD)
+    if record is None:
+        return None
+    values = dict(record)
+    kind = MacroSpace if values["role"] == "macro" else MicroSpace
+    values["space"] = kind.from_json(values["space"])
+    return Link(**values)
+
+
+def write_link(study: Study, link: Link) -> None:
+    """Store the link, all at once."""
+    write_attribute(study, RECORD, link.to_json())
+
+
+def read_places(study: Study) -> dict[str, str]:
+    """Where a search keeps what is not in its storage: `artifacts`, and `data` if it was said."""
+    return dict(study_attributes(study).get(PLACES, {}))
+
+
+def write_places(study: Study, places: Mapping[str, str]) -> None:
+    """Store these places, so that the next worker finds them."""
+    if read_places(study) != dict(places):
+        write_attribute(study, PLACES, dict(places))
+
+
+def linked_studies(storage: BaseStorage) -> list[tuple[str, Link]]:
+    """All linked studies of a storage that this version can read, by their present names."""
+    listed = [(name, readable_link(attributes)) for name, attributes in all_studies(storage)]
+    return [(name, link) for name, link in listed if link is not None]
+
+
+def readable_link(attributes: Mapping[str, Any]) -> Link | None:
+    """The same as `read_link`, but None also for what another version, or a hand, has written."""
+    try:
+        return read_link(attributes)
+    except (InvalidSpace, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def find_search(storage: BaseStorage, name: str) -> dict[Role, tuple[str, Link]]:
+    """Both studies of a search: by its name, or else by the present name of either study.
+
+    Raises:
+        SearchError: it cannot be told which studies are meant, since some are copies.
+    """
+    listed = linked_studies(storage)
+    present = (name, *(f"{name}/{role}" for role in ROLES))
+    named = {link.run for _, link in listed if link.name == name}
+    runs = named or {link.run for study, link in listed if study in present}
+    if len(runs) > 1:
+        raise SearchError(
+            f"The name {name!r} must be that of one search, but {len(runs)} have it."
+        )
+    found: dict[Role, tuple[str, Link]] = {}
+    for role in ROLES:
+        studies = [(s, link) for s, link in listed if link.run in runs and link.role == role]
+        if studies:
+            found[role] = _original(studies)
+    return found
+
+
+def partner_name(storage: BaseStorage, link: Link) -> str:
+    """The present name of the other study of a search."""
+    studies = [
+        (study, other)
+        for study, other in linked_studies(storage)
+        if other.run == link.run and other.role != link.role
+    ]
+    if studies:
+        return _original(studies)[0]
+    raise SearchError(
+        f"The search {link.name!r} must have a macro and a micro study, but only its "
+        f"{link.role} study is left."
+    )
+
+
+def check_same_search(stored: Link, given: Link) -> None:
+    """Refuse to open a search as something else, and say exactly what differs."""
+    there, here = _identity(stored), _identity(given)
+    differences = [
+        f"{key} is {there.get(key)!r} there, but got {here.get(key)!r}"
+        for key in sorted({*there, *here})
+        if plain(there.get(key)) != plain(here.get(key))
+    ]
+    if differences:
+        raise SearchError(
+            f"The search {stored.name!r} exists and is another one: {'; '.join(differences)}. "
+            "Give the stored values, or choose another name."
+        )
+
+
+def plain(value: Any) -> Any:
+    """A value as it comes back from JSON."""
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def start_of(study: Study, link: Link, *, write: bool = True) -> MicroSpace:
+    """The micro space with its start, which the ended macro search gives.
+
+    Each worker finds it by itself and writes the same, so that a race is harmless; who only
+    looks at a search does not `write`.
+
+    Raises:
+        SearchError: the macro search has not ended, or found nothing.
+    """
+    assert isinstance(link.space, MicroSpace)
+    start = study_attributes(study).get(START)
+    if start is None:
+        storage = storage_of(study)
+        macro = optuna.load_study(study_name=partner_name(storage, link), storage=storage)
+        start = _macro_result(macro, link)
+        if write:
+            write_attribute(study, START, start)
+    return replace(link.space, **start)
+
+
+def _macro_result(macro: Study, link: Link) -> dict[str, int]:
+    macro_link = read_link(study_attributes(macro))
+    assert macro_link is not None
+    walk = follow(macro_link.space, Reader.of(macro, macro_link.space, Names()).history(macro))
+    if not isinstance(walk.next, Done):
+        raise SearchError(
+            f"The micro search of {link.name!r} starts when its macro search has ended, "
+            f"but that is still under way after {len(walk.steps)} steps."
+        )
+    if walk.next.found is None:
+        raise SearchError(
+            f"The macro search of {link.name!r} found nothing to start from, since every network "
+            f"that it asked for failed, the first one so: {verdict_words(walk.steps[0])}."
+        )
+    assert isinstance(link.space, MicroSpace)
+    return start_from(link.space, walk.next.found)
+
+
+def _original(studies: Sequence[tuple[str, Link]]) -> tuple[str, Link]:
+    """The one that is no copy, among studies of one search and one role."""
+    by_name = [(study, link) for study, link in studies if study == f"{link.name}/{link.role}"]
+    if len(studies) > 1 and not by_name:
+        link, names = studies[0][1], ", ".join(repr(study) for study, _ in studies)
+        raise SearchError(
+            f"The search {link.name!r} must have one {link.role} study, but has copies: {names}. "
+            f"Delete all but one, or rename one to '{link.name}/{link.role}'."
+        )
+    return by_name[0] if by_name else studies[0]
+
+
+def _identity(link: Link) -> dict[str, Any]:
+    """What makes a search the one that it is, flat."""
+    space = {key: value for key, value in link.space.to_json().items() if key != "version"}
+    return {
+        **{f"{link.role} {key}": value for key, value in space.items()},
+        **dict(link.dataset),
+        "seed": link.seed,
+    }

@@ -1,0 +1,185 @@
+"""Opens a storage, and turns what can go wrong there into one clear line without passwords."""
+
+from __future__ import annotations
+
+import time
+import warnings
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storage
+
+from ..errors import SearchError
+from .backends import SCHEMES, open_backend
+from .urls import DRIVERS, _secret_options, _whole, parse_url, shown
+
+HEARTBEAT, GRACE = 60, 300
+"""Seconds between two heartbeats of a worker, and without one until it counts as dead. A busy
+database delays heartbeats, and a live worker that others take for dead loses its work."""
+
+LOCKED = 60
+"""Seconds that a worker waits while another one writes to the same SQLite file."""
+TRIES, PAUSE = 5, 0.2
+"""How often, and after how many seconds, the tables of a new database are looked for again."""
+
+
+def open_storage(
+    storage: str | BaseStorage | None, *, create: bool = True, heartbeat: bool = False
+) -> BaseStorage:
+    """The storage behind a URL; a storage object stays as it is; None is in memory.
+
+    Args:
+        storage: a SQLAlchemy URL or one of `_backends`, an Optuna storage, or None.
+        create: whether a missing SQLite file, or missing tables, may be made.
+        heartbeat: whether workers tell through a database that they live; for `optimize` only,
+            since Optuna warns at each `ask` outside of it.
+
+    Raises:
+        SearchError: the URL is malformed, its driver is missing, or the database is out of reach.
+    """
+    if storage is None:
+        return InMemoryStorage()
+    if not isinstance(storage, str):
+        return get_storage(storage)
+    url = parse_url(storage)
+    if url.drivername in SCHEMES:
+        return _open_backend(url, create=create)
+    _check_file(url, create=create)
+    with storage_errors(url), _opening_errors(url):
+        if not create:
+            _check_tables(url)
+        opened = _open(url, heartbeat=heartbeat)
+    # Optuna leaves its connections to the garbage collector, about which drivers complain.
+    weakref.finalize(opened, opened.engine.dispose)
+    return get_storage(opened)
+
+
+def _open_backend(url: sa.URL, *, create: bool) -> BaseStorage:
+    try:
+        return open_backend(url, create=create)
+    except SearchError:
+        raise
+    except Exception as error:
+        reason = _reason(error, url) or type(error).__name__
+        raise SearchError(f"Cannot use the storage {shown(url)}: {reason}") from None
+
+
+@contextmanager
+def storage_errors(url: sa.URL) -> Iterator[None]:
+    """Turn the errors of a database into a `SearchError` of one line."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        raise SearchError(f"Cannot use the storage {shown(url)}: {_reason(error, url)}") from None
+    except StorageInternalError as error:
+        # Optuna's own words are about the commit; its cause is what the database has said.
+        cause = error.__cause__ or error
+        raise SearchError(f"Cannot use the storage {shown(url)}: {_reason(cause, url)}") from None
+    except KeyError as error:
+        if "Record does not exist" not in str(error):
+            raise
+        raise SearchError(
+            f"A study of this search in {shown(url)} was renamed or deleted meanwhile: "
+            "the same command goes on with what is there."
+        ) from None
+
+
+@contextmanager
+def _opening_errors(url: sa.URL) -> Iterator[None]:
+    """The same for what can only go wrong while a storage is opened."""
+    try:
+        yield
+    except ImportError:
+        raise SearchError(f"The driver of {shown(url)} is missing: {_driver_hint(url)}.") from None
+    except sa.exc.NoSuchModuleError:
+        raise SearchError(
+            "A storage must be SQLite, PostgreSQL or MySQL, or journal, redis or grpc, "
+            f"but got {url.drivername}."
+        ) from None
+    except (RuntimeError, TypeError, ValueError) as error:
+        # Optuna's, where the tables are of another version; a driver's, for an option in the URL.
+        raise SearchError(f"Cannot use the storage {shown(url)}: {_reason(error, url)}") from None
+
+
+def _open(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
+    """Open a database; workers that start together make its tables together, and trip once."""
+    for _ in range(TRIES):
+        try:
+            return _database(url, heartbeat=heartbeat)
+        except sa.exc.DBAPIError as error:
+            if not isinstance(error, sa.exc.IntegrityError) and "already exists" not in str(error):
+                raise
+            time.sleep(PAUSE)
+    return _database(url, heartbeat=heartbeat)
+
+
+def _database(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
+    kwargs = {"connect_args": {"timeout": LOCKED}} if url.get_backend_name() == "sqlite" else {}
+    if not heartbeat:
+        return RDBStorage(_whole(url), engine_kwargs=kwargs)
+    with warnings.catch_warnings():
+        # Optuna calls heartbeats experimental: whoever starts a search need not hear of it.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            _whole(url),
+            engine_kwargs=kwargs,
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+        )
+
+
+def _driver_hint(url: sa.URL) -> str:
+    backend = url.get_backend_name()
+    if backend not in DRIVERS:
+        return f"install a SQLAlchemy driver for {backend}"
+    known = DRIVERS[backend]
+    hint = f"pip install 'optuna-egnas[{known.split('+')[0]}]'"
+    return hint if url.drivername == known else f"{hint}, and begin the URL with {backend}://"
+
+
+def _check_file(url: sa.URL, *, create: bool) -> None:
+    """Refuse a SQLite file, or a folder for it, that is not there."""
+    of_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    # file:... is SQLite's own kind of URL, which it reads itself.
+    if not of_a_file or str(url.database).startswith("file:"):
+        return
+    file = Path(str(url.database))
+    if not create and not _is_there(file):
+        raise SearchError(f"There is no search yet: the file {file} does not exist.")
+    if not _is_there(file.parent):
+        raise SearchError(
+            f"The folder of a SQLite file must exist, but there is none at {file.parent}."
+        )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        # No path at all: a name that is too long, or with a null byte.
+        return False
+
+
+def _check_tables(url: sa.URL) -> None:
+    """Refuse a database without studies before Optuna makes its tables there."""
+    engine = sa.create_engine(_whole(url))
+    try:
+        there = sa.inspect(engine).has_table("studies")
+    finally:
+        engine.dispose()
+    if not there:
+        raise SearchError(f"There is no search yet: {shown(url)} holds no studies.")
+
+
+def _reason(error: BaseException, url: sa.URL) -> str:
+    """The driver's own words, on one line, without the passwords."""
+    text = " ".join(str(getattr(error, "orig", None) or error).split())
+    values = [url.password, *(url.query[name] for name in _secret_options(url))]
+    for value in values:
+        for password in (value,) if isinstance(value, str) else value or ():
+            text = text.replace(password, "***") if password else text
+    return text

@@ -1,0 +1,180 @@
+"""What a trial says of itself: what it is, how it goes, that its worker lives, what it means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import optuna
+
+from .._core.history import MAX_ERRORS, Candidate, Trained
+from .._core.proposal import Step
+from .._core.walk import step_of
+from .._core.words import verdict_words
+from .._methods.egnas.words import name_candidate
+from .._storage.claims import STOPPED, STOPPED_BY, write_sign
+from .._storage.link import Role
+from .._storage.private import all_trials
+from .._storage.reader import NO_VERDICT, RESUMED, Reader
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+
+SIGN_SECONDS = 10.0
+"""Signs of life are not written more often than this: each costs as much as a report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a watcher of a search is told after each epoch, and at the end of each candidate.
+
+    `score` is the best validation accuracy so far (fraction), None before the first. `verdict` is
+    None until the candidate has ended, after `epoch` of its `epochs`. `worker` counts from 0.
+    """
+
+    role: Role
+    phase: str
+    candidate: str
+    epoch: int
+    epochs: int
+    score: float | None
+    verdict: str | None = None
+    worker: int = 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Life:
+    """The signs of life of one trial, each seldom enough to cost nothing."""
+
+    trial: Trial
+    patience: float | None
+    _longest: float = 0.0
+    _last: float = float("-inf")
+
+    def show(self, seconds: float = 0.0) -> None:
+        """Write a sign, after an epoch of so many seconds, unless the last was just before."""
+        self._longest = max(self._longest, seconds)
+        if self.patience is None:
+            return
+        if time.monotonic() - self._last >= min(SIGN_SECONDS, self.patience / 10):
+            write_sign(self.trial, self.patience, self._longest)
+            self._last = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Account:
+    """Says of one trial what it is, how it goes and what it means, in words.
+
+    `step` is its place on the likeliest path; None where the walk has left it behind.
+    """
+
+    trial: Trial
+    reader: Reader
+    candidate: Candidate
+    step: Step | None
+    phase: str
+    role: Role
+    watch: Callable[[Progress], None] | None
+    life: Life
+
+    def begin(self) -> None:
+        """Write what the dashboard shows of a candidate."""
+        architecture = self.candidate.architecture
+        self.trial.set_user_attr("phase", self.phase)
+        self.trial.set_user_attr("params", self.reader.space.params(architecture))
+        self.trial.set_user_attr("macs", self.reader.space.macs(architecture))
+        self.trial.set_user_attr("budget_epochs", self.candidate.epochs)
+        if self.candidate.parent is not None:
+            parent = self.candidate.parent.architecture
+            name = f"depth {parent.depth}, width {parent.width}"
+            self.trial.set_user_attr("inherits_from", name)
+        self.life.show()
+        self.tell(0, None)
+
+    def resume(self, epoch: int) -> None:
+        """Say from which whole epoch the training goes on."""
+        if epoch:
+            self.trial.set_user_attr(RESUMED, epoch)
+
+    def tell(self, epoch: int, score: float | None, verdict: str | None = None) -> None:
+        """Tell the watcher, if there is one."""
+        if self.watch is None:
+            return
+        architecture = self.candidate.architecture
+        plain = f"depth {architecture.depth}, width {architecture.width}"
+        self.watch(
+            Progress(
+                role=self.role,
+                phase=self.phase,
+                candidate=name_candidate(self.step.proposal) if self.step else plain,
+                epoch=epoch,
+                epochs=self.candidate.epochs or 0,
+                score=score,
+                verdict=verdict,
+            )
+        )
+
+    def judge(self, score: float, train_accuracy: float | None) -> Step | None:
+        """Write the verdict where it can be told already: attributes freeze when a trial ends.
+
+        Returns the step of the walk with it; None where it cannot be told.
+        """
+        self.trial.set_user_attr("progress", 1.0)
+        outcome = Trained(score=score, train_accuracy=train_accuracy)
+        history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
+        step = step_of(self.reader.space, history, self.candidate)
+        if step is None or step.guessed:
+            self.tell(self.candidate.epochs or 0, score, "trained ahead of the walk")
+            return None
+        self.trial.set_user_attr("verdict", verdict_words(step))
+        self.tell(self.candidate.epochs or 0, score, verdict_words(step))
+        return step
+
+    def stop(self, epoch: int) -> NoReturn:
+        """End a candidate that the study's pruner has stopped."""
+        self.trial.set_user_attr("progress", round(epoch / (self.candidate.epochs or epoch), 4))
+        stored = self._stored()
+        best = max(stored.intermediate_values.values(), default=None)
+        said = stored.user_attrs.get(STOPPED)
+        if said is not None or self.is_undecided():
+            reason = str(said or "without a reason")
+            self.tell(epoch, best, f"stopped: {reason}")
+            raise optuna.TrialPruned(reason)
+        reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
+        self.trial.set_user_attr(STOPPED, reason)
+        self.tell(epoch, best, f"refused: {reason}")
+        raise optuna.TrialPruned(reason)
+
+    def is_undecided(self) -> bool:
+        """Whether the trial was stopped for a reason that says nothing of its candidate."""
+        return self._stored().user_attrs.get(STOPPED_BY) in NO_VERDICT
+
+    def is_given_up(self) -> bool:
+        """Whether the failure that was just written is the candidate's last."""
+        trials = all_trials(self.trial.study)
+        this = trials[self.trial.number]
+        failed = [
+            trial
+            for trial in trials
+            if "error" in trial.user_attrs and self.reader.candidate(trial) == self.candidate
+        ]
+        return bool(this.user_attrs.get("error_is_final")) or len(failed) >= MAX_ERRORS
+
+    def copy(self, study_name: str, source: FrozenTrial) -> float:
+        """Take over what another study's trial of the same candidate has measured."""
+        for step, value in sorted(source.intermediate_values.items()):
+            self.trial.report(value, step)
+        for key in ("train_accuracy", "train_correct", "device"):
+            self.trial.set_user_attr(key, source.user_attrs.get(key))
+        self.trial.set_user_attr("seconds", 0.0)
+        self.trial.set_user_attr("copied_from", f"{study_name}, trial {source.number}")
+        assert source.value is not None
+        self.judge(source.value, source.user_attrs.get("train_accuracy"))
+        return source.value
+
+    def _stored(self) -> FrozenTrial:
+        # A live trial does not see what a pruner has written to its storage.
+        return all_trials(self.trial.study)[self.trial.number]

@@ -1,0 +1,88 @@
+"""Times a few networks of a space on this device, by a few batches of each."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+
+from ..._core.pace import Pace, fitted
+from ..._core.recipe import Recipe
+from ..._methods.egnas.architecture import Architecture
+from ..._methods.egnas.network import build
+from ..._methods.egnas.sample import sample
+from ..._methods.egnas.space import MacroSpace
+from ..data.labelled import LabelledImages
+from .loop import train
+
+BATCHES = 2
+ROUNDS, ENOUGH = 9, 0.1
+"""So many rounds of a few batches are timed, after one to warm up; fewer after so many seconds."""
+LONG = 0.5
+"""Seconds of a round beside which its warming up is nothing: it is the only one then."""
+
+
+def timed_pace(
+    space: MacroSpace,
+    training: LabelledImages,
+    validation: LabelledImages,
+    *,
+    recipe: Recipe,
+    device: torch.device,
+) -> Pace:
+    """Train networks of several sizes on a few batches each, and draw a line through their times.
+
+    Nothing is kept of them. The images are on the device. Takes seconds, in proportion to the
+    size of the networks that the search begins with.
+    """
+    timed = [
+        (network, _epoch_seconds(space, network, training, validation, recipe, device))
+        for network in sample(space)
+    ]
+    return fitted(space, timed)
+
+
+def _epoch_seconds(
+    space: MacroSpace,
+    network: Architecture,
+    training: LabelledImages,
+    validation: LabelledImages,
+    recipe: Recipe,
+    device: torch.device,
+) -> float:
+    """Seconds of a whole epoch, from a part of it: training and validation in proportion."""
+    images = min(BATCHES * recipe.batch_size, len(training.labels))
+    share = images / len(training.labels)
+    records = train(
+        build(
+            network,
+            input_shape=space.input_shape,
+            classes=space.classes,
+            generator=torch.Generator().manual_seed(0),
+        ),
+        _first(training, images),
+        _first(validation, max(1, round(share * len(validation.labels)))),
+        epochs=ROUNDS + 1,
+        recipe=recipe,
+        seed=0,
+        device=device,
+    )
+    first = next(records).seconds
+    if first >= LONG:
+        return first / share
+    return statistics.median(_enough(record.seconds for record in records)) / share
+
+
+def _enough(times: Iterator[float]) -> Iterator[float]:
+    spent = 0.0
+    for seconds in islice(times, ROUNDS):
+        yield seconds
+        spent += seconds
+        if spent >= ENOUGH:
+            return
+
+
+def _first(images: LabelledImages, count: int) -> LabelledImages:
+    return LabelledImages(images=images.images[:count], labels=images.labels[:count])

@@ -1,0 +1,290 @@
+"""The objective of linked studies: trains the candidate of a trial and tells its score.
+
+The only module that sees both a trial and a tensor. It never sees test data: it is given the
+training and the validation images, and nothing here can load others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import optuna
+import torch
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from .._core.history import Candidate
+from .._core.proposal import Step
+from .._core.recipe import Recipe
+from .._core.walk import step_of
+from .._methods.egnas.encoding import Names
+from .._storage.claims import DROPPED, claimed_phase, patience_of, write_stop
+from .._storage.interrupts import interruptible
+from .._storage.limits import LIMIT, limit_reached
+from .._storage.link import Link, partner_name, read_link, start_of
+from .._storage.private import all_trials, storage_of, study_attributes
+from .._storage.reader import Reader, suggest
+from ..errors import EgnasError, SearchError
+from .account import Account, Life, Progress
+from .engine.checkpoint import Checkpoint, Checkpoints, Place
+from .engine.course import Task, Weights, train_candidate
+from .engine.loop import EpochRecord, NonFiniteLoss
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+    from .data.labelled import LabelledImages
+
+
+class CandidateFailed(EgnasError):
+    """A candidate failed by itself; the walk counts it and goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Objective:
+    """Trains on `training`, scores on `validation`: the best accuracy over the epochs.
+
+    Args:
+        training, validation: images on the device on which to train.
+        recipe: how to train.
+        seed: the search's seed; each candidate derives its own from it.
+        device: where to train.
+        watch: is told of every epoch.
+        checkpoints: where a training leaves what another trial of its candidate goes on from.
+
+    Raises, when called:
+        CandidateFailed: the training failed; the trial has the reason as its attribute `error`.
+    """
+
+    training: LabelledImages
+    validation: LabelledImages
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    watch: Callable[[Progress], None] | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+
+    def __call__(self, trial: Trial) -> float:
+        """Train the trial's candidate; returns its validation accuracy as a fraction."""
+        try:
+            return self._evaluate(trial)
+        except KeyboardInterrupt:
+            with suppress(UpdateFinishedTrialError):
+                trial.set_user_attr(DROPPED, "stopped by its user")
+            raise
+
+    def task(self, reader: Reader) -> Task:
+        """What the trainings of the reader's study have in common."""
+        return Task(
+            training=self.training,
+            validation=self.validation,
+            recipe=self.recipe,
+            seed=self.seed,
+            device=self.device,
+            input_shape=reader.space.input_shape,
+            classes=reader.space.classes,
+        )
+
+    def forget(self, study: Study) -> None:
+        """Remove what is left of a study's walk, when it has ended: checkpoints and weights."""
+        link, reader = _read(study)
+        inherits = reader.space.inherit is not None
+        unfinished = (TrialState.FAIL, TrialState.PRUNED)
+        trials = [trial for trial in all_trials(study) if inherits or trial.state in unfinished]
+        for candidate in {reader.candidate(trial) for trial in trials} - {None}:
+            assert candidate is not None
+            if candidate.epochs is not None:
+                place = self._place(link, candidate)
+                place.remove()
+                if inherits:
+                    place.remove_weights()
+
+    def _evaluate(self, trial: Trial) -> float:
+        link, reader = _read(trial.study)
+        suggest(trial, reader.space, reader.names)
+        frozen = all_trials(trial.study)[trial.number]
+        # Its parameters do not say whose weights it begins with; its claim does.
+        candidate = reader.candidate(frozen)
+        assert candidate is not None, "all of its parameters were suggested"
+        account = Account(
+            trial=trial,
+            reader=reader,
+            candidate=candidate,
+            step=step_of(reader.space, reader.history(trial.study), candidate),
+            phase=claimed_phase(frozen) or "enqueued",
+            role=link.role,
+            watch=self.watch,
+            life=Life(trial=trial, patience=patience_of(frozen)),
+        )
+        account.begin()
+        known = None
+        if reader.space.inherit is None:
+            # Where weights are inherited, there must be some in this study.
+            known = _trained_elsewhere(trial.study, link, candidate)
+        if known is not None:
+            return account.copy(*known)
+        place = self._place(link, candidate)
+        try:
+            return self._train(account, link, place)
+        except KeyboardInterrupt:
+            place.write()
+            raise
+        except optuna.TrialPruned:
+            # A stop that is no verdict leaves its work to whoever comes back to it.
+            place.write() if account.is_undecided() else place.remove()
+            raise
+        except CandidateFailed:
+            # The second attempt goes on from the last whole epoch; after it there is none.
+            place.remove() if account.is_given_up() else place.write()
+            raise
+
+    def _train(self, account: Account, link: Link, place: Place) -> float:
+        trial, start = account.trial, place.newest()
+        account.resume(start.epoch if start else 0)
+        records: list[EpochRecord] = []
+        run = self._course(account, link, account.candidate, place, start)
+        with closing(run):
+            for record in _guarded(trial, run):
+                records.append(record)
+                trial.report(record.valid_accuracy, record.epoch)
+                account.tell(record.epoch, max(record.valid_accuracy for record in records))
+                account.life.show(record.seconds)
+                if _should_stop(trial, last=record.epoch == account.candidate.epochs):
+                    _write_records(trial, records, self.device)
+                    account.stop(record.epoch)
+        _write_records(trial, records, self.device)
+        score = max(record.valid_accuracy for record in records)
+        step = account.judge(score, max(record.train_accuracy for record in records))
+        if account.reader.space.inherit is not None:
+            self._hand_on(link, account.candidate, step, place)
+        place.remove()
+        return score
+
+    def _course(
+        self,
+        account: Account,
+        link: Link,
+        candidate: Candidate,
+        place: Place,
+        start: Checkpoint | None,
+    ) -> Generator[EpochRecord, None, None]:
+        """A candidate's training from where it stands; from its parent's weights at first."""
+        parent, inherited = candidate.parent, None
+        if start is None and parent is not None:
+            inherited = self._weights(account, link, parent)
+        task = self.task(account.reader)
+        return train_candidate(task, candidate, start=start, place=place, inherited=inherited)
+
+    def _weights(self, account: Account, link: Link, candidate: Candidate) -> Weights:
+        """The final weights of a finished candidate.
+
+        Where they are not kept, in a place that another machine does not see, say, the candidate
+        is trained again: they come out the same, as far as trainings do here. No limit counts
+        those epochs.
+        """
+        place = self._place(link, candidate)
+        kept = place.kept_weights()
+        if kept is not None:
+            return kept
+        account.trial.set_user_attr("parent_trained_again", True)
+        try:
+            with closing(self._course(account, link, candidate, place, place.newest())) as run:
+                for record in _guarded(account.trial, run):
+                    account.life.show(record.seconds)
+                    if _should_stop(account.trial, last=False):
+                        account.stop(0)
+        except (KeyboardInterrupt, optuna.TrialPruned):
+            place.write()
+            raise
+        place.keep_weights()
+        place.remove()
+        return place.latest_weights()
+
+    def _hand_on(self, link: Link, candidate: Candidate, step: Step | None, place: Place) -> None:
+        """Keep the weights of a candidate that may yet have children, until it has no more."""
+        if candidate.is_trained_on or (step is not None and not step.passed):
+            return
+        place.keep_weights()
+        # The parent may be asked for once more, if this trial is lost; not so who came before it.
+        before = candidate.parent and candidate.parent.parent
+        if step is not None and before is not None:
+            self._place(link, before).remove_weights()
+
+    def _place(self, link: Link, candidate: Candidate) -> Place:
+        return self.checkpoints.place(link.run, link.role, candidate, self.recipe, self.seed)
+
+
+def _read(study: Study) -> tuple[Link, Reader]:
+    link = read_link(study_attributes(study))
+    if link is None:
+        raise SearchError(
+            f"This objective is for linked studies only, but {study.study_name!r} is not linked."
+        )
+    space = start_of(study, link) if link.role == "micro" else link.space
+    return link, Reader.of(study, space, Names())
+
+
+def _trained_elsewhere(
+    study: Study, link: Link, candidate: Candidate
+) -> tuple[str, FrozenTrial] | None:
+    """The macro study's finished trial of the same candidate, for a micro study.
+
+    It would come out the same to the last bit, since its seed is derived from the candidate.
+    """
+    if link.role == "macro":
+        return None
+    storage = storage_of(study)
+    name = partner_name(storage, link)
+    _, reader = _read(macro := optuna.load_study(study_name=name, storage=storage))
+    for trial in all_trials(macro):
+        if trial.state is TrialState.COMPLETE and reader.candidate(trial) == candidate:
+            return name, trial
+    return None
+
+
+def _should_stop(trial: Trial, *, last: bool) -> bool:
+    """Whether the pruner stops the trial, or a limit of its search; never at its last epoch."""
+    if trial.should_prune():
+        return True
+    reason = None if last else limit_reached(trial.study)
+    if reason is not None:
+        write_stop(trial.study, all_trials(trial.study)[trial.number], LIMIT, reason)
+    return reason is not None
+
+
+def _guarded(trial: Trial, records: Iterator[EpochRecord]) -> Iterator[EpochRecord]:
+    """The records; a training that fails by itself ends as `CandidateFailed`."""
+    while True:
+        try:
+            with interruptible():
+                record = next(records)
+        except StopIteration:
+            return
+        except NonFiniteLoss as error:
+            _fail(trial, error, kind="final")
+        except Exception as error:
+            _fail(trial, error, kind="again")
+        yield record
+
+
+def _fail(trial: Trial, error: Exception, *, kind: Literal["final", "again"]) -> NoReturn:
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    trial.set_user_attr("error_is_final", kind == "final")
+    trial.set_user_attr("error", reason)
+    raise CandidateFailed(reason) from error
+
+
+def _write_records(trial: Trial, records: list[EpochRecord], device: torch.device) -> None:
+    trial.set_user_attr("train_accuracy", max(record.train_accuracy for record in records))
+    trial.set_user_attr("train_correct", [record.train_correct for record in records])
+    trial.set_user_attr("epochs_trained", len(records))
+    trial.set_user_attr("seconds", round(sum(record.seconds for record in records), 3))
+    trial.set_user_attr("device", str(device))
+    trial.set_user_attr("threads", torch.get_num_threads())
+    divided = [record.micro_batch for record in records]
+    if any(divided):
+        trial.set_user_attr("micro_batch", divided)

@@ -1,0 +1,149 @@
+"""What a trained network says of images: the classes that it holds for the likeliest.
+
+An image is brought to the network's shape as those of a search in folders are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..._methods.egnas.cost import Shape
+from ...errors import InvalidSpace, SearchError
+from ..data.images import read_image
+from . import onnx as _onnx
+from .formats import KIND, Logits, PixelNetwork, read_state_dict
+from .network_file import TrainedNetwork, unpacked
+
+BATCH = 64
+ZIP = b"PK\x03\x04"
+"""How torch's own files begin."""
+
+
+class Guess(NamedTuple):
+    """A class, and the probability that a network gives it."""
+
+    class_name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classifier:
+    """What is needed to predict.
+
+    Args:
+        logits: of uint8 pixels [N, C, H, W].
+        input_shape: channels, height and width of these.
+        class_names: one per logit, in their order.
+    """
+
+    logits: Logits
+    input_shape: Shape
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, trained: TrainedNetwork) -> Classifier:
+        """That of a trained network, on the CPU."""
+        return cls(
+            logits=PixelNetwork(trained),
+            input_shape=trained.input_shape,
+            class_names=trained.class_names,
+        )
+
+
+def read_trained(file: Path) -> TrainedNetwork:
+    """The network in its own file, or in a state dict's.
+
+    Raises:
+        SearchError: the file is neither, or not as it was written.
+    """
+    content = _content(file)
+    if not content.startswith(ZIP):
+        return unpacked(content, str(file))
+    try:
+        return read_state_dict(content)
+    except ValueError as error:
+        raise _refusal(file, "a state dict of this package", error) from None
+
+
+def read_classifier(file: Path) -> Classifier:
+    """The same, and also an exported ONNX file.
+
+    Raises:
+        SearchError: as `read_trained`; for ONNX also: its packages are missing.
+    """
+    if file.suffix in (".py", ".pt2"):
+        raise SearchError(
+            "To predict, a network must be in its own file, a state dict or ONNX, which hold no "
+            f"code, but got {file}."
+        )
+    if file.suffix != ".onnx":
+        return Classifier.of(read_trained(file))
+    _onnx.check_packages()
+    try:
+        logits, metadata = _onnx.read(_content(file))
+        if metadata.get("kind") != KIND:
+            raise ValueError(f"its metadata must say {KIND}, but do not")
+    except ValueError as error:
+        raise _refusal(file, "an ONNX of this package", error) from None
+    channels, height, width = metadata["input_shape"]
+    return Classifier(
+        logits=logits,
+        input_shape=(channels, height, width),
+        class_names=tuple(metadata["class_names"]),
+    )
+
+
+def predict(
+    classifier: Classifier, files: Sequence[Path], *, top: int = 3
+) -> list[tuple[Guess, ...]]:
+    """For each image file the `top` likeliest classes, or all if there are fewer.
+
+    Raises:
+        InvalidSpace: `top` is below 1.
+        DataError: an image cannot be read; it is named.
+        SearchError: the network's images are neither grayscale nor colour.
+    """
+    if top < 1:
+        raise InvalidSpace(f"`top` must be at least 1, but got top={top}.")
+    channels, height, width = classifier.input_shape
+    if channels not in (1, 3):
+        raise SearchError(
+            f"To predict image files, a network must take 1 or 3 channels, but takes {channels}."
+        )
+    guesses: list[tuple[Guess, ...]] = []
+    for first in range(0, len(files), BATCH):
+        part = files[first : first + BATCH]
+        images = torch.stack([read_image(file, (height, width), channels) for file in part])
+        guesses += _guesses(classifier, images, min(top, len(classifier.class_names)))
+    return guesses
+
+
+@torch.inference_mode()
+def _guesses(classifier: Classifier, images: Tensor, top: int) -> list[tuple[Guess, ...]]:
+    probabilities = classifier.logits(images).double().softmax(1)
+    values, answers = probabilities.sort(dim=1, descending=True, stable=True)
+    rows = zip(values[:, :top].tolist(), answers[:, :top].tolist(), strict=True)
+    return [
+        tuple(
+            Guess(classifier.class_names[answer], value)
+            for value, answer in zip(*row, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SearchError(f"Cannot read {file}: {error.strerror or error}.") from None
+
+
+def _refusal(file: Path, what: str, error: Exception) -> SearchError:
+    return SearchError(f"{file} must be {what}: {' '.join(str(error).split())}")

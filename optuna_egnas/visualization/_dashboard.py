@@ -1,0 +1,150 @@
+"""Keeps what optuna-dashboard shows of a search up to date: names, notes, plots.
+
+It only ever writes beside the search: what fails here, a missing package or a storage that is
+away, leaves the dashboard as it was, and the search as it is.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import InMemoryStorage
+
+from .._storage.finals import finals
+from .._storage.link import ROLES, Role
+from .._storage.private import all_trials, key_of, reopened, storage_of
+from ._entries import RUNNING, Entry, entries
+from ._notes import merged, study_note, trial_note
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+    from .._search.studies import LinkedStudies
+
+
+METRIC = "validation accuracy"
+SECONDS, SHARE = 5.0, 20.0
+"""Seconds between two updates, and so many times the duration of the last one, at least."""
+PLOTS: dict[Role, tuple[str, ...]] = {
+    "macro": ("walk", "depth-width", "learning-curves", "budgets"),
+    "micro": ("walk", "network", "macro-micro", "pareto"),
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Board:
+    """What the dashboard shows of one search, as far as this process knows.
+
+    Args:
+        studies: the search.
+        storage: the URL of its storage, as it may be shown.
+    """
+
+    studies: LinkedStudies
+    storage: str
+    _due: float = field(default=float("-inf"), init=False)
+    _drawn: object = field(default=None, init=False)
+    _noted: dict[tuple[Role, int], str] = field(default_factory=dict, init=False)
+
+    def update(self, *, last: bool = False) -> None:
+        """Write what is new, unless that was done just before; `last`: in any case.
+
+        Never raises, but for an interruption.
+        """
+        if not last and time.monotonic() < self._due:
+            return
+        began = time.monotonic()
+        # Whatever is wrong with the storage or the dashboard is not wrong with the search.
+        with suppress(Exception):
+            if self._is_possible():
+                self._update()
+        ended = time.monotonic()
+        self._due = ended + max(SECONDS, SHARE * (ended - began))
+
+    def _is_possible(self) -> bool:
+        # A search in memory ends with its process: nobody can look at it from elsewhere.
+        in_memory = isinstance(storage_of(self.studies.macro), InMemoryStorage)
+        return not in_memory and find_spec("optuna_dashboard") is not None
+
+    def _update(self) -> None:
+        told = entries(self.studies)
+        for role in ROLES:
+            name_metric(self.studies.study(role))
+            self._note_trials(role, told)
+        result = self.studies.result()
+        phases = tuple(dict.fromkeys(entry.phase for entry in told if entry.place is not None))
+        state = (result.finished, result.architecture, phases, len(finals(self.studies)))
+        if state != self._drawn:
+            write_study_notes(self.studies, told, storage=self.storage)
+            if result.architecture is not None:
+                write_plots(self.studies)
+            self._drawn = state
+
+    def _note_trials(self, role: Role, told: tuple[Entry, ...]) -> None:
+        notes: dict[int, str] = {}
+        for entry in told:
+            if entry.role == role and entry.number is not None and entry.fate != RUNNING:
+                # One training may answer two steps of the walk.
+                before = f"{notes[entry.number]}\n\n" if entry.number in notes else ""
+                notes[entry.number] = before + trial_note(entry)
+        new = {
+            number: note
+            for number, note in notes.items()
+            if self._noted.get((role, number)) != note
+        }
+        if not new:
+            return
+        study = self.studies.study(role)
+        trials = [all_trials(study)[number] for number in new]
+        for trial, (number, note) in zip(reopened(study, trials), new.items(), strict=True):
+            write_note(trial, note)
+            self._noted[role, number] = note
+
+
+def name_metric(study: Study) -> None:
+    """Say what the values of a study are."""
+    if study.metric_names is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([METRIC])
+
+
+def write_note(owner: Study | Trial, ours: str) -> None:
+    """Renew our part of a note; what users have written stays."""
+    from optuna_dashboard import get_note, save_note
+
+    body = merged(ours, get_note(owner))
+    if body is not None:
+        save_note(owner, body)
+
+
+def write_study_notes(studies: LinkedStudies, told: tuple[Entry, ...], *, storage: str) -> None:
+    """Write the notes of both studies, each with a link to the other."""
+    for role in ROLES:
+        other = studies.study("micro" if role == "macro" else "macro")
+        partner = f"/dashboard/studies/{key_of(other)[1]}"
+        note = study_note(studies, role, told=told, partner=partner, storage=storage)
+        write_note(studies.study(role), note)
+
+
+def write_plots(studies: LinkedStudies) -> None:
+    """Save the plots of a search that has trained something into its studies."""
+    from optuna_dashboard import save_plotly_graph_object
+
+    from ._files import PLOTS as ALL
+
+    figures: dict[str, Any] = {}
+    for role in ROLES:
+        for name in PLOTS[role]:
+            if name not in figures:
+                figures[name] = ALL[name](studies)
+            save_plotly_graph_object(
+                studies.study(role), figures[name], graph_object_id=f"egnas-{name}"
+            )

@@ -1,0 +1,154 @@
+"""What the notes of a search say in optuna-dashboard, as Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from .._search.forecast.estimate import told as forecast_told
+from .._storage.finals import FinalRecord, accuracy_words, finals
+from .._storage.link import Role
+from ._entries import Entry
+
+if TYPE_CHECKING:
+    from .._search.studies import LinkedStudies
+    from .._storage.result import Result
+
+
+MARK = "*Written by egnas. What you write below this line stays.*"
+QUESTIONS: dict[Role, str] = {
+    "macro": "how deep and how wide the network should be",
+    "micro": "which operation and which kernel size each layer should have",
+}
+
+
+def merged(ours: str, stored: str) -> str | None:
+    """The whole note with our part renewed; None if there is nothing to write.
+
+    What users write below our part stays, and so does a note that is all theirs.
+    """
+    if not stored.strip():
+        return f"{ours}\n\n{MARK}\n"
+    if MARK not in stored:
+        return None
+    body = f"{ours}\n\n{MARK}{stored.split(MARK, 1)[1]}"
+    return None if body == stored else body
+
+
+def trial_note(entry: Entry) -> str:
+    """The verdict on a training in words, and what was trained."""
+    place = f"Step {entry.place} of the walk" if entry.place else "Beside the walk"
+    architecture = entry.architecture
+    lines = [
+        f"**{entry.words}**",
+        "",
+        f"{place}, phase {entry.phase or 'not known'}: {entry.name}, {entry.epochs} epochs, "
+        f"{entry.params:,} parameters, {entry.macs:,} multiply-accumulates.",
+    ]
+    if len(set(architecture.ops)) > 1 or len(set(architecture.kernels)) > 1:
+        layers = zip(architecture.ops, architecture.kernels, strict=True)
+        lines += ["", " ".join(f"`{op} {kernel}x{kernel}`" for op, kernel in layers)]
+    if entry.standard_error is not None:
+        error = f"{100 * entry.standard_error:.2f}"
+        lines += ["", f"Standard error of its accuracy: {error} points."]
+    return "\n".join(lines)
+
+
+def study_note(
+    studies: LinkedStudies, role: Role, *, told: tuple[Entry, ...], partner: str, storage: str
+) -> str:
+    """What a study is, how its search stands, where the other study is, and how it goes on.
+
+    `partner` is the address of the other study in the dashboard, `storage` a URL to be shown.
+    """
+    result = studies.result()
+    other: Role = "micro" if role == "macro" else "macro"
+    name, url = shlex.quote(result.name), shlex.quote(storage)
+    commands = [f"egnas show {name} --storage {url}", f"egnas plot {name} --storage {url}"]
+    if result.finished and not finals(studies):
+        commands.insert(0, f"egnas train {name} --storage {url}")
+    if not result.finished:
+        commands.insert(0, f"egnas worker --name {name} --storage {url}  # goes on from here")
+    steps = [entry for entry in told if entry.role == role and entry.place is not None]
+    beside = sum(entry.role == role and entry.place is None for entry in told)
+    return "\n".join(
+        [
+            f"## {result.name}: the {role} search",
+            "",
+            f"It asks {QUESTIONS[role]}. Its partner is the study "
+            f"[{result.studies[other]}]({partner}), which asks {QUESTIONS[other]}.",
+            "",
+            f"**{_state(result)}** {_found(result)}",
+            *_tested(finals(studies)),
+            "",
+            f"This study: {len(steps)} steps of the walk"
+            + (f" (now: {steps[-1].phase})" if steps and not result.finished else "")
+            + (f", {beside} trainings beside it." if beside else "."),
+            *_best(steps),
+            "",
+            _data(studies),
+            *_times(studies, result),
+            "",
+            "```bash",
+            *commands,
+            "```",
+            "",
+            "The result is what the walk ends with, not the best trial: one within the noise, or "
+            "beside the walk, may score higher.",
+        ]
+    )
+
+
+def _state(result: Result) -> str:
+    if result.architecture is None:
+        return "Nothing is trained yet."
+    return "Finished. The network found:" if result.finished else "Under way. The best so far:"
+
+
+def _found(result: Result) -> str:
+    if result.architecture is None:
+        return ""
+    said = (
+        f"depth {result.architecture.depth}, width {result.architecture.width}, "
+        f"{result.params:,} parameters, {result.macs:,} multiply-accumulates"
+    )
+    if result.valid_accuracy is None:
+        return f"{said}."
+    return f"{said}, {100 * result.valid_accuracy:.2f} % of the validation images right."
+
+
+def _tested(trained: tuple[FinalRecord, ...]) -> list[str]:
+    if not trained:
+        return []
+    words, last = accuracy_words(trained), trained[0]
+    files = ", ".join(f"`{record.file_name}`" for record in trained)
+    return [
+        "",
+        f"**Final training:** {words} of {last.n_test:,} test images right after {last.epochs} "
+        f"epochs on {last.settings.n_train:,} images. Among the artifacts of the micro study: "
+        f"{files}.",
+    ]
+
+
+def _best(steps: list[Entry]) -> list[str]:
+    kept = [entry for entry in steps if entry.kept]
+    if not kept or kept[-1].score is None:
+        return []
+    best = kept[-1]
+    return ["", f"Its incumbent: {best.name}, {100 * kept[-1].score:.2f} % (trial {best.number})."]
+
+
+def _times(studies: LinkedStudies, result: Result) -> list[str]:
+    rows = forecast_told(studies, finished=result.finished)
+    said = "; ".join(f"{name}: {words}" for name, words in rows)
+    return ["", f"{said[0].upper()}{said[1:]}."] if said else []
+
+
+def _data(studies: LinkedStudies) -> str:
+    link = studies.link
+    shape = " x ".join(map(str, link.space.input_shape))
+    said = f"Data: {link.dataset.get('dataset', 'not said')}"
+    if link.space.n_valid is not None:
+        said = f"{said}, {link.space.n_valid:,} validation images"
+    said = f"{said}, {link.space.classes} classes, {shape} (channels, height, width)"
+    return f"{said}. Seed {link.seed}."
