@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from optuna_egnas import search
-from optuna_egnas.evaluation.data.labelled import DataOptions
-from optuna_egnas.options import SearchOptions
+from optuna_egnas.options import DataOptions, SearchOptions
 
 folder = Path("shapes")
 random = np.random.default_rng(0)

@@ -2,24 +2,28 @@
 
 `search` runs a whole search on images, and `train` trains what it has found. The samplers, the
 spaces and the linked studies work in any Optuna project without them. Importing this package
-loads neither torch nor plotly.
+loads nothing of it: each name is loaded when it is first used.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from ._core.budget import Budget
-from ._methods.egnas.architecture import Architecture
-from ._methods.egnas.operations import Operation, register_operation
-from ._methods.egnas.space import MacroSpace, MicroSpace
-from .errors import EgnasError
-
+# Type checkers know this name; `typing` would be the largest part of what is loaded here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ._core.budget import Budget
+    from ._methods.egnas.architecture import Architecture
+    from ._methods.egnas.operations import Operation, register_operation
+    from ._methods.egnas.space import MacroSpace, MicroSpace
     from ._search.export import export
     from ._search.final.result import FinalResult
     from ._search.final.train import train
     from ._search.search import search
     from ._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
+    from .errors import EgnasError
     from .pruners import BudgetPruner, training_budget
     from .samplers import MacroSampler, MicroSampler
 
@@ -45,14 +49,21 @@ __all__ = [
 ]
 
 _DOORS = {
+    "Architecture": "._core.architecture",
+    "Budget": "._core.budget",
     "BudgetPruner": ".pruners",
+    "EgnasError": ".errors",
     "FinalResult": "._final_result",
     "LinkedStudies": "._linked",
     "MacroSampler": ".samplers",
+    "MacroSpace": "._core.macro",
     "MicroSampler": ".samplers",
+    "MicroSpace": "._core.micro",
+    "Operation": "._core.operations",
     "create_linked_studies": "._linked",
     "export": "._export",
     "load_linked_studies": "._linked",
+    "register_operation": "._core.operations",
     "search": "._search",
     "train": "._final",
     "training_budget": ".pruners",

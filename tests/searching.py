@@ -12,11 +12,11 @@ from typing import Any
 import optuna
 import torch
 from optuna.trial import TrialState
-from optuna_egnas._search.run.run import run
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._storage.opening.interrupts import Terminated, ending_on_sigterm
 
 from optuna_egnas import LinkedStudies
+from optuna_egnas._search.run import run
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._storage.interrupts import Terminated, ending_on_sigterm
 from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.options import SearchOptions
 
@@ -128,6 +128,7 @@ def _search_there(folder: Path, at: At, changes: dict[str, Any]) -> None:
 
 
 def left_over(folder: Path) -> list[str]:
-    """The checkpoints that lie in this folder."""
+    """The files of a search that lie in this folder, but for the list of their owners."""
     place = folder / "artifacts"
-    return [file.name for file in place.iterdir()] if place.exists() else []
+    names = [file.name for file in place.iterdir()] if place.exists() else []
+    return [name for name in names if not name.endswith(".owners")]

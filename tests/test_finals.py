@@ -13,15 +13,16 @@ import pytest
 import torch
 from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
-from optuna_egnas._search.setup.catalogue import delete_search
-from optuna_egnas._search.setup.final.networks import load_final, load_report, store_final
-from optuna_egnas._storage.opening.finals import FinalRecord, FinalSettings, all_finals, finals
 from searching import MACRO_OF_ONE, searched, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
 from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._search.catalogue import delete_search
+from optuna_egnas._search.final.networks import load_final, load_report, store_final
+from optuna_egnas._storage.final_records import FinalRecord, FinalSettings
+from optuna_egnas._storage.finals import all_finals, finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.trained.examination import examine
@@ -196,7 +197,7 @@ def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies)
 
 def test_deleting_the_search_deletes_the_files(studies: LinkedStudies, folder: Path) -> None:
     stored(studies)
-    assert len([*(folder / "artifacts").iterdir()]) == 2
+    assert len([*(folder / "artifacts").iterdir()]) == 3, "network, report, list of owners"
 
     delete_search(optuna.storages.get_storage(url(folder)), "bars")
 

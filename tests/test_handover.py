@@ -7,13 +7,13 @@ import pytest
 from linking import MACRO, both, contents, create, score, story, train
 from optuna.storages import InMemoryStorage
 from optuna.trial import Trial, TrialState
-from optuna_egnas._search.setup.forecast.estimate import seconds_left
-from optuna_egnas._storage.opening.link import START, Role
-from optuna_egnas._storage.opening.reader import suggest
 
 from optuna_egnas import LinkedStudies, MacroSampler
 from optuna_egnas._core.proposal import Done
 from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._search.forecast.estimate import seconds_left
+from optuna_egnas._storage.link import START, Role
+from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import SearchError
 
 

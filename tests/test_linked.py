@@ -12,10 +12,10 @@ from linking import MACRO, ROLES, both, contents, create, rename, story, train
 from optuna.distributions import IntDistribution
 from optuna.storages import InMemoryStorage
 from optuna.study import Study
-from optuna_egnas._storage.opening.link import Role, find_search
 from walking import macro, micro
 
 from optuna_egnas import MacroSpace, MicroSpace, create_linked_studies, load_linked_studies
+from optuna_egnas._storage.link import Role, find_search
 from optuna_egnas.errors import InvalidSpace, SearchError
 
 # Created and opened

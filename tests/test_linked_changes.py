@@ -6,9 +6,9 @@ import optuna
 import pytest
 from linking import ROLES, both, contents, create, rename, story, train
 from optuna.storages import InMemoryStorage
-from optuna_egnas._storage.opening.link import Role
 
 from optuna_egnas import LinkedStudies, load_linked_studies
+from optuna_egnas._storage.link import Role
 from optuna_egnas.errors import SearchError
 
 

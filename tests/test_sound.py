@@ -9,21 +9,20 @@ from typing import Any
 import pytest
 import torch
 from linking import create, story, train
-from optuna_egnas._search.setup.identity import final_recipe, stored_recipe
-from optuna_egnas._search.setup.replay.replay import replay
-from optuna_egnas._search.setup.replay.trace import read_trace, write_trace
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._search.setup.studies import trials_of
-from optuna_egnas._search.setup.study_file import read_study_file
+from optuna_egnas.replay import replay
 from searching import MACRO, NAME, bars, options, searched, url
 from walking import macro, micro
 
 from optuna_egnas import LinkedStudies, search
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.profiles import IDLE, idle_options, spaces
+from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
+from optuna_egnas._search.identity import final_recipe, stored_recipe
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._search.studies import trials_of
+from optuna_egnas._search.study_file import read_study_file
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import load_training
-from optuna_egnas.options import SearchOptions
+from optuna_egnas.options import IDLE, SearchOptions, idle_options, spaces
 
 SOUND = {**MACRO, "max_depth": 4, "policy": "sound"}
 

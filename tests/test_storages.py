@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna_egnas._storage.opening.link import Role
-from optuna_egnas._storage.opening.reader import suggest
 from walking import macro, micro
 
 from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.proposal import Done
 from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._storage.link import Role
+from optuna_egnas._storage.reader import suggest
 
 MACRO = macro(max_depth=6)
 MICRO = micro(confirm_epochs=None)

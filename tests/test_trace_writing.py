@@ -13,13 +13,13 @@ import pytest
 from commands import TINY, Shell
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
-from optuna_egnas._search.setup.replay.replay import replay
-from optuna_egnas._search.setup.replay.trace import read_trace, write_trace
+from optuna_egnas.replay import replay
 from tracing import DATASET, N_TRAIN, N_VALID, Record, answers, replayed, searched, tell
 from walking import macro, micro
 
 from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._core.history import Candidate
+from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
 from optuna_egnas.errors import SearchError
 
 
@@ -173,11 +173,19 @@ def say_only_validation(studies: LinkedStudies, trial: Trial, candidate: Candida
     say_nothing(studies, trial, candidate)
 
 
+def say_no_fractions(studies: LinkedStudies, trial: Trial, candidate: Candidate) -> None:
+    for epoch, value in enumerate((93.5, 1e308, -1e308, float("inf"), 93.5), start=1):
+        trial.report(value, epoch)
+    trial.study.tell(trial, 1e308)
+
+
+@pytest.mark.filterwarnings("ignore::optuna_egnas.errors.EgnasWarning")
 @pytest.mark.parametrize(
     ("judge", "dataset", "space", "words"),
     [
         (say_nothing, DATASET, {}, "trial 0 of the macro study did not report them"),
         (say_another_score, DATASET, {}, "trial 0 of the macro study did not report them"),
+        (say_no_fractions, DATASET, {}, "trial 0 of the macro study did not report them"),
         (say_only_validation, {}, {}, "how many images were trained on"),
         (tell, DATASET, {"n_valid": None}, "how many validation images"),
     ],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SearchError
+from ..evaluation.data.paths import readable
 
 if TYPE_CHECKING:
     from ..options import SearchOptions
@@ -25,12 +26,11 @@ Storage = Annotated[
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     """For shell completion: the names of the searches in the storage. Never raises."""
     with suppress(Exception):
-        from .._storage.link import linked_studies
+        from .._storage.link import search_names
         from .._storage.opening import open_storage
 
         opened = open_storage(ctx.params.get("storage") or STORAGE, create=False)
-        names = {link.name for _, link in linked_studies(opened)}
-        return sorted(name for name in names if name.startswith(incomplete))
+        return [name for name in search_names(opened) if name.startswith(incomplete)]
     return []
 
 
@@ -43,6 +43,17 @@ Name = Annotated[
 Workers = Annotated[
     int,
     typer.Option(help="Worker processes; each gets a GPU of its own, or a share of the cores."),
+]
+CheckpointEvery = Annotated[
+    float | None,
+    typer.Option(help="Seconds between two checkpoints, at least; default: 10."),
+]
+StaleAfter = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds of silence after which a worker on another machine counts as dead, "
+        "where the storage has no heartbeat; default: 900."
+    ),
 ]
 Simulated = Annotated[
     int | None,
@@ -108,10 +119,10 @@ def changed_options(
 
 
 def checked_name(name: str) -> str:
-    """A name as it was given; an empty one does not stand for the default."""
+    """A name as any storage can hold it; an empty one does not stand for the default."""
     if not name.strip():
         raise SearchError(f"A search must have a name that can be seen, but got {name!r}.")
-    return name
+    return readable(name)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

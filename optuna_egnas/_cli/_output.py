@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
 
+from .._core.text import one_line, printable
+from ..errors import SearchError
 from ._arguments import checked_name
+from ._console import PlainConsole
 
 if TYPE_CHECKING:
     from .._search.studies import LinkedStudies
 
 
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+errors = PlainConsole(stderr=True, soft_wrap=True)
 
 
 def quiet_optuna() -> None:
@@ -56,6 +58,11 @@ def record(studies: LinkedStudies, *, resumed: int) -> dict[str, Any]:
     return {**found, "resumed": resumed}
 
 
+def say(line: str) -> None:
+    """Print one line of a result, not wrapped."""
+    typer.echo(printable(line))
+
+
 def print_json(record: dict[str, Any]) -> None:
     typer.echo(json.dumps(record))
 
@@ -69,6 +76,18 @@ def write_file(path: Path, text: str) -> None:
         fail(f"Cannot write {path}: {error.strerror or error}.")
 
 
+def agreed(question: str) -> bool:
+    """Whether a person answers yes.
+
+    Raises:
+        SearchError: nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        raise SearchError("This must be agreed to, but nobody can be asked here: give --yes.")
+    errors.print(f"{question} [y/N]", end=" ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def fail(message: str) -> NoReturn:
-    errors.print(f"egnas: {' '.join(message.splitlines())}")
+    errors.print(f"egnas: {one_line(message)}")
     sys.exit(2)

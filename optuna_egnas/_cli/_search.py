@@ -9,7 +9,9 @@ import typer
 from ..errors import EgnasError
 from ._arguments import (
     STORAGE,
+    CheckpointEvery,
     Json,
+    StaleAfter,
     Storage,
     Workers,
     changed_options,
@@ -17,10 +19,10 @@ from ._arguments import (
     read_arguments,
     read_duration,
 )
-from ._output import ending_in_order, errors, print_json, quiet_optuna, record
+from ._output import ending_in_order, errors, print_json, quiet_optuna, record, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .._search.setup import Setup
     from ..options import SearchOptions
@@ -62,11 +64,18 @@ def search(
         float | None, typer.Option(help="Share of the training images kept for validation.")
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option(help="Of folder:PATH without PATH/test: share kept for a test.")
+        float | None, typer.Option(help="Of folder:PATH without a test folder: share kept.")
     ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Of folder:PATH: images are resized to so many pixels.")
     ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(help="What transparent images are laid on: a colour; default: white."),
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
+    ] = False,
     data_root: Annotated[
         str | None, typer.Option(help="Folder of the data sets' files; default: data.")
     ] = None,
@@ -89,16 +98,8 @@ def search(
             "gs://bucket/prefix; default: as before, at first egnas-artifacts."
         ),
     ] = None,
-    checkpoint_every: Annotated[
-        float | None, typer.Option(help="Seconds between two checkpoints, at least; default: 10.")
-    ] = None,
-    stale_after: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds of silence after which a worker on another machine counts as dead, "
-            "where the storage has no heartbeat; default: 900."
-        ),
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
+    stale_after: StaleAfter = None,
     time_limit: Annotated[
         str | None,
         typer.Option(
@@ -145,6 +146,8 @@ def search(
             "download": download or None,
             "image_size": image_size,
             "test_fraction": test_fraction,
+            "ground": ground,
+            "skip_broken": skip_broken or None,
         },
         macro={
             "policy": policy,
@@ -177,6 +180,7 @@ def search(
             device=device,
             options=options,
         )
+        _tell(setup.found)
         _tell_idle(options, setup.studies.link.space.policy)
         _foretell(setup, workers)
         _train(
@@ -197,15 +201,26 @@ def worker(
     artifacts: Annotated[
         str | None, typer.Option(help="Where checkpoints are kept; default: as stored.")
     ] = None,
+    checkpoint_every: CheckpointEvery = None,
+    stale_after: StaleAfter = None,
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
     from .._search import setup as _search
     from .._search import workers as _workers
-    from ..evaluation.data.labelled import DataOptions
     from ..options import SearchOptions
     from . import _show_search as _show
 
+    options = changed_options(
+        SearchOptions(),
+        plain={
+            "artifacts": artifacts,
+            "checkpoint_seconds": checkpoint_every,
+            "stale_after": stale_after,
+        },
+        data={"root": data_root},
+        macro={},
+    )
     quiet_optuna()
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
@@ -213,7 +228,7 @@ def worker(
             storage=storage,
             name=checked_name(name),
             device=device,
-            options=SearchOptions(data=DataOptions(root=data_root), artifacts=artifacts),
+            options=options,
             watch=display,
         )
         _train(setup, display, lambda: _search.run(setup))
@@ -234,9 +249,19 @@ def _forecast(
     from .._search.plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
+    _tell(planned.lines())
     _tell_idle(options, planned.macro.policy)
     told = foretell(planned, options, workers=workers)
-    print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
+    if as_json:
+        print_json(told.to_json())
+        return
+    for line in told.lines():
+        say(line)
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        errors.print(line)
 
 
 def _tell_idle(options: SearchOptions, policy: str) -> None:
@@ -267,8 +292,7 @@ def _foretell(setup: Setup, workers: int) -> None:
         # A device without the memory for it, say: the search itself divides its batches then.
         errors.print(f"No forecast: {' '.join(str(error).split())}")
         return
-    for line in told.lines():
-        errors.print(line)
+    _tell(told.lines())
 
 
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._arguments import STORAGE, Json, Name, Storage
+from ._arguments import STORAGE, CheckpointEvery, Json, Name, Storage
 from ._output import ending_in_order, errors, opened, print_json, quiet_optuna
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def train(
     data_root: Annotated[
         str | None, typer.Option(help="Folder of the data sets' files; default: as stored.")
     ] = None,
-    checkpoint_every: Annotated[
-        float | None, typer.Option(help="Seconds between two checkpoints, at least; default: 10.")
-    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
+    ] = False,
+    checkpoint_every: CheckpointEvery = None,
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Train the best so far of a search under way.")
     ] = False,
@@ -59,6 +60,7 @@ def train(
 ) -> None:
     """Train the network found, test it once, keep it; goes on where it was stopped."""
     from .._search.final import train as _final
+    from .._search.identity import reading_note
     from . import _show_final
     from . import _show_search as _show
 
@@ -68,6 +70,7 @@ def train(
         ema=ema,
         all_images=all_images,
         data_root=data_root,
+        skip_broken=skip_broken,
         checkpoint_seconds=checkpoint_every,
         unfinished=unfinished,
         again=again,
@@ -75,6 +78,8 @@ def train(
     display = _show_final.Display(errors)
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
+        if note := reading_note(studies.link):
+            errors.print(note)
         with ending_in_order(), display:
             result = _final.train(
                 studies,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from .._methods.egnas.cost import Shape
-from ..errors import InvalidSpace
+from ..errors import InvalidSpace, short
 
 Precision = Literal["fp32", "bf16"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -21,14 +21,11 @@ FP32: Precision = "fp32"
 SMALLEST_CROPPED_SIDE = 16
 
 _BOUNDS: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
-    (("learning_rate", "gradient_clip"), "above 0 and finite", lambda it: 0 < it < math.inf),
-    (
-        ("weight_decay", "crop_padding", "cutout"),
-        "at least 0 and finite",
-        lambda it: 0 <= it < math.inf,
-    ),
+    (("learning_rate", "gradient_clip"), "above 0, at most 1e30", lambda it: 0 < it <= 1e30),
+    (("weight_decay",), "at least 0, at most 1e30", lambda it: 0 <= it <= 1e30),
+    (("crop_padding", "cutout"), "at least 0, at most 65536", lambda it: 0 <= it <= 2**16),
     (("momentum", "warmup", "label_smoothing"), "at least 0 and below 1", lambda it: 0 <= it < 1),
-    (("batch_size",), "at least 2", lambda it: it >= 2),
+    (("batch_size",), "at least 2, at most 1048576", lambda it: 2 <= it <= 2**20),
     (("precision",), "one of fp32, bf16", lambda it: it in PRECISIONS),
 )
 """Of the fields of a recipe."""
@@ -77,7 +74,7 @@ class Recipe:
             for name in names:
                 if not holds(getattr(self, name)):
                     value = getattr(self, name)
-                    raise InvalidSpace(f"`{name}` must be {bound}, but got {name}={value}.")
+                    raise InvalidSpace(f"`{name}` must be {bound}, but got {name}={short(value)}.")
 
     @classmethod
     def for_images(cls, input_shape: Shape, *, flip: bool) -> Recipe:

@@ -15,6 +15,7 @@ import psutil
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from .._core.text import shell_word
 from .._storage.artifacts import DEFAULT_PLACE, open_artifacts
 from .._storage.claims import is_alive
 from .._storage.link import ROLES, read_places
@@ -22,7 +23,7 @@ from .._storage.opening import open_storage
 from .._storage.private import all_trials
 from .._storage.urls import parse_url, shown
 from ..errors import DataError, EgnasError
-from .catalogue import summaries
+from .catalogue import check_may_be_deleted, summaries
 from .studies import load_linked_studies
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _searches(opened: BaseStorage) -> Iterator[Check]:
         try:
             studies = load_linked_studies(storage=opened, name=each.name)
         except EgnasError as error:
-            advice = f"egnas delete {each.name}"
+            advice = _advice(opened, each.name)
             yield Check("storage", "warn", f"search {each.name}: {error}", advice)
             continue
         running = [
@@ -202,6 +203,15 @@ def _searches(opened: BaseStorage) -> Iterator[Check]:
             yield Check("storage", "warn", f"{said}, {dead} left by dead workers", advice)
         else:
             yield Check("storage", "ok", said)
+
+
+def _advice(opened: BaseStorage, name: str) -> str:
+    """What to do about a search that cannot be opened."""
+    try:
+        check_may_be_deleted(opened, name)
+    except EgnasError:
+        return "use it with the version or the program that has written it"
+    return f"egnas delete {shell_word(name)}"
 
 
 def _artifacts(opened: BaseStorage | None, given: str | None) -> Iterator[Check]:

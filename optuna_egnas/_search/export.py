@@ -7,13 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.artifacts import get_all_artifact_meta
-
-from .._storage.artifacts import open_artifacts
-from .._storage.finals import place_of_artifacts
+from .._storage.finals import artifacts_of, uploads_of
 from .._storage.link import read_places
-from .._storage.private import storage_of
 from ..errors import DataError, SearchError
+from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.trained.export import COMPARED, Exported, export_network
 from ..evaluation.trained.network_file import TrainedNetwork
 from ..evaluation.trained.prediction import read_trained
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     from ..evaluation.data.labelled import LabelledImages
 
 
+@plain_modes()
 def export(
     source: LinkedStudies | TrainedNetwork | str | Path,
     out: str | Path | None = None,
@@ -106,9 +104,8 @@ def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
 
 def _artifact(studies: LinkedStudies, file: Path) -> str:
     """The id of a file among the artifacts, where it is uploaded unless it is there already."""
-    content, study = file.read_bytes(), studies.micro
-    store = open_artifacts(place_of_artifacts(studies))
-    for known in get_all_artifact_meta(study, storage=storage_of(study)):
+    content, store = file.read_bytes(), artifacts_of(studies)
+    for known in uploads_of(studies.micro):
         if known.filename == file.name:
             # One that cannot be read is uploaded anew; each store has its own errors for that.
             with suppress(Exception), store.open_reader(known.artifact_id) as stored:

@@ -7,9 +7,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .._core.recipe import FP32, Precision, Recipe
+from .._core.rules import UNREADABLE
+from .._core.text import clipped, one_line
 from .._storage.link import Link, find_search, read_places
 from .._storage.opening import open_storage
-from ..errors import SearchError
+from ..errors import InvalidSpace, SearchError
+from ..evaluation.data.images import GROUND, READING
 from ..evaluation.data.labelled import DATASETS, DataOptions, LabelledImages, load_training, split
 from ..evaluation.engine.precision import AUTO, faster_precision
 
@@ -27,15 +30,43 @@ RECIPE = "recipe "
 """Under what the recipe's fields stand among those of the data set."""
 FINAL_RECIPE = "final recipe "
 """The same for what a final training has otherwise."""
+READING_KEY, GROUND_KEY = "reading", "ground"
+SKIP_BROKEN = "skip_broken"
+"""Among the places of a search, where it was told to leave out files that cannot be read."""
 
 
-def stored_policy(storage: str | BaseStorage | None, name: str) -> str | None:
-    """The policy of the search of this name; None where there is none that could be read yet."""
+def stored_link(storage: str | BaseStorage | None, name: str) -> Link | None:
+    """What the search of this name has stored; None where there is none that could be read yet."""
     try:
         found = find_search(open_storage(storage, create=False), name)
     except SearchError:
         return None  # who opens the storage to write there says what is wrong with it
-    return next((link.space.policy for _, link in found.values()), None)
+    return next((link for _, link in found.values()), None)
+
+
+def reading_of(link: Link | None) -> int:
+    """How the images of a search are read and divided: 1 is how version 0.1.0 did it.
+
+    Raises:
+        SearchError: a later version has begun the search, and reads them otherwise.
+    """
+    stored = READING if link is None else link.dataset.get(READING_KEY, 1)
+    if link is not None and stored not in range(1, READING + 1):
+        raise SearchError(
+            f"The images of {link.name!r} must be read as this version can, 1 to {READING}, "
+            f"but it was begun with reading {stored!r}."
+        )
+    return int(stored)
+
+
+def reading_note(link: Link) -> str:
+    """One line on a search that is read as an older version did; empty for others."""
+    if not (link.dataset and reading_of(link) == 1):
+        return ""
+    return (
+        f"{link.name!r} was begun by version 0.1.0: its images are read and divided as that "
+        "version did it."
+    )
 
 
 def stored_images(
@@ -49,12 +80,31 @@ def stored_images(
         SearchError: the search does not store where its data are from, or they have changed.
         DataError: the data are not there.
     """
+    return stored_split(studies.link, stored_training(studies, root))
+
+
+def stored_training(
+    studies: LinkedStudies, root: str | None = None, *, skip_broken: bool = False
+) -> TrainingData:
+    """The training data of a search, found again; arguments and errors as `stored_images`.
+
+    `skip_broken` leaves out files that cannot be read, also where the search did not.
+    """
     name, options = stored_source(studies, root)
-    return stored_split(studies.link, load_training(name, options))
+    options = replace(options, skip_broken=skip_broken or options.skip_broken)
+    return load_training(name, options, reading=reading_of(studies.link))
 
 
-def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImages:
+def stored_test(
+    studies: LinkedStudies,
+    root: str | None = None,
+    *,
+    training: TrainingData | None = None,
+    skip_broken: bool = False,
+) -> LabelledImages:
     """The test images of a search, which only its final trainings' tests may see.
+
+    `training` is its training data, which are read for this where they are not given.
 
     Raises:
         SearchError: the search does not store where its data are from.
@@ -63,7 +113,9 @@ def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImag
     # Here, not above: nothing that a search loads can read test images.
     from ..evaluation.data.held_out import load_test
 
-    return load_test(*stored_source(studies, root))
+    name, options = stored_source(studies, root)
+    options = replace(options, skip_broken=skip_broken or options.skip_broken)
+    return load_test(name, options, reading=reading_of(studies.link), training=training)
 
 
 def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str, DataOptions]:
@@ -79,10 +131,15 @@ def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str,
             f"The data of {link.name!r} cannot be found again from what is stored: they "
             f"were given as {name or 'an objective of their own'}, and only named data are stored."
         )
+    # Without a fingerprint they are the user's own words, which need not be what they seem.
+    said = link.dataset if "fingerprint" in link.dataset else {}
+    places = read_places(studies.macro)
     return name, DataOptions(
-        root=root or read_places(studies.macro).get("data"),
-        image_size=link.dataset["image_size"],
-        test_fraction=link.dataset["test_fraction"],
+        root=root or places.get("data"),
+        image_size=said.get("image_size"),
+        test_fraction=said.get("test_fraction", DataOptions().test_fraction),
+        ground=said.get(GROUND_KEY, GROUND),
+        skip_broken=SKIP_BROKEN in places,
     )
 
 
@@ -117,12 +174,27 @@ def stored_recipe(link: Link) -> Recipe:
 
 def recipe_from(dataset: Mapping[str, Any]) -> Recipe:
     """The recipe among the values that identify a search's data and training."""
-    return Recipe(**_fields_under(RECIPE, dataset))
+    return read_recipe(_fields_under(RECIPE, dataset))
+
+
+def read_recipe(fields: Mapping[str, Any]) -> Recipe:
+    """The recipe with these fields, as they are stored.
+
+    Raises:
+        SearchError: this version knows no such recipe.
+    """
+    try:
+        return Recipe(**fields)
+    except (InvalidSpace, *UNREADABLE) as error:
+        reason = clipped(one_line(str(error)), 200)
+        raise SearchError(f"A stored recipe must be one of this version, but: {reason}") from None
 
 
 def final_recipe(link: Link) -> Recipe:
     """How the network that a search finds is trained for good, unless it is told otherwise."""
-    return replace(stored_recipe(link), **_fields_under(FINAL_RECIPE, link.dataset))
+    return read_recipe(
+        {**stored_recipe(link).to_json(), **_fields_under(FINAL_RECIPE, link.dataset)}
+    )
 
 
 def asked_recipes(
@@ -156,6 +228,8 @@ def identity(
         "test_fraction": options.data.test_fraction,
         "deterministic": options.deterministic,
     }
+    if content.reading > 1:
+        data |= {READING_KEY: content.reading, GROUND_KEY: options.data.ground}
     return {
         **data,
         **_recipe_fields(recipes[0]),

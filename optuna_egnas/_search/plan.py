@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,21 @@ from .._core.recipe import Recipe
 from .._methods.egnas.profiles import spaces
 from .._methods.egnas.space import MacroSpace, MicroSpace
 from ..errors import SearchError
-from ..evaluation.data.labelled import LabelledImages, TrainingData, load_training, split
+from ..evaluation.data.labelled import (
+    LabelledImages,
+    TrainingData,
+    folder_of,
+    load_training,
+    name_of,
+    split,
+)
+from ..evaluation.data.paths import counted, named, readable
+from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.engine.precision import AUTO, check_precision
 from ..options import SearchOptions
-from .identity import asked_recipes, decided_recipe
+from .identity import asked_recipes, decided_recipe, reading_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.utils.data import Dataset
 
     from .._storage.link import Link
@@ -44,6 +52,16 @@ class Plan:
     is_open: bool
     device: torch.device
 
+    def lines(self) -> tuple[str, ...]:
+        """What was found in a folder, for a person; nothing of other data."""
+        survey, names = self.content.survey, self.content.class_names
+        if survey is None:
+            return ()
+        train, valid = len(self.training.labels), len(self.validation.labels)
+        counts = f"{train:,} images to train on, {valid:,} to validate on, {survey.n_test:,} for"
+        first = f"{counted(len(names), 'class', 'classes')} ({named(names)}): {counts} the test."
+        return first, *survey.lines()
+
     def decided(self, options: SearchOptions, link: Link | None) -> Mapping[str, Any]:
         """What is decided once for a search, given its stored link, if it has one."""
         if not self.is_open:
@@ -51,30 +69,35 @@ class Plan:
         return decided_recipe(link, options, self.macro, self.recipe, self.device)
 
 
+@plain_modes()
 def plan(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any],
+    data: str | Sequence[Any] | Dataset[Any],
     *,
     name: str | None,
     device: str,
     options: SearchOptions,
-    policy_of: Callable[[str], str | None] = lambda _: None,
+    stored: Callable[[str], Link | None] = lambda _: None,
 ) -> Plan:
     """Read the data and check everything; for the arguments and the errors see `search`.
 
-    `policy_of` knows the policy of a search that is there, by its name: it is kept.
+    `stored` knows what a search of a name has stored, if it is there: it keeps its policy, the
+    way its images are read, and the name of its folder however that is spelt now.
     """
     where = choose_device(device)
-    content = load_training(data, options.data)
+    check_precision(options.precision, where)
+    name = name or _default_name(data)
+    link = stored(name)
+    content = load_training(data, options.data, reading=reading_of(link))
+    if link is not None:
+        content = replace(content, name=_stored_name(content.name, link))
     training, validation = split(
         content,
         valid_fraction=options.valid_fraction,
         seed=options.seed,
         subset=options.subset,
     )
-    check_precision(options.precision, where)
-    name = name or _default_name(content.name)
-    if "policy" not in options.macro and (kept := policy_of(name)) is not None:
-        options = replace(options, macro={**options.macro, "policy": kept})
+    if "policy" not in options.macro and link is not None:
+        options = replace(options, macro={**options.macro, "policy": link.space.policy})
     macro, micro = spaces(content, len(validation.labels), options)
     recipe, final = asked_recipes(content, options, macro.policy, len(training.labels))
     return Plan(
@@ -108,5 +131,25 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _default_name(data: str) -> str:
-    return Path(data.removeprefix("folder:")).resolve().name if ":" in data else data
+def _default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
+    """The name of a folder without its path, and of other data their own."""
+    called = name_of(data)
+    folder = folder_of(called)
+    return called if folder is None else readable(_resolved(folder).name) or called
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    # It is too long, or a link to itself: who opens it says so.
+    except (OSError, RuntimeError, ValueError):
+        return folder
+
+
+def _stored_name(name: str, link: Link) -> str:
+    """The name of the data, as the search has it if it means the same folder."""
+    before = str(link.dataset.get("dataset", ""))
+    here, there = folder_of(name), folder_of(before)
+    if here is None or there is None or _resolved(here) != _resolved(there):
+        return name
+    return before

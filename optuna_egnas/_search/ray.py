@@ -1,28 +1,32 @@
-"""Several workers for one search: processes on this machine, or tasks of a Ray cluster.
-
-No worker leads. Each opens the same two studies, asks for what nobody has, and finds out by
-itself when the macro walk hands over to the micro walk and when all is done. The one that started
-them only passes on what they tell, and asks them to end.
-"""
+"""Runs tasks on a Ray cluster, and passes on what they tell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-import torch
+from logging.handlers import QueueHandler
+from typing import Any, TypeVar
 
 from ..errors import SearchError
-from ..evaluation.account import Progress
-from .worker import _work, threads_each
-from .workers import POLL
 
-if TYPE_CHECKING:
-    from .worker import Ended, Job
+LOGGER = "optuna_egnas"
+POLL = 0.5
+"""Seconds between two looks at what they tell."""
+
+Result = TypeVar("Result")
 
 
-def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
+def run_tasks(
+    tasks: Sequence[Callable[[Any], Result]], watch: Callable[[Any], None] | None
+) -> Iterator[Result]:
+    """Run tasks, each with a queue for what it tells `watch`; yields the results as they come.
+
+    Each has a GPU where the cluster has any.
+
+    Raises:
+        SearchError: Ray is missing.
+    """
     try:
         import ray
         from ray.util.queue import Queue
@@ -33,8 +37,8 @@ def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -
         ray.init(log_to_driver=False, include_dashboard=False)
     gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
     told = Queue()
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_work_on_ray)
-    running = [task.remote(job, number, workers, told) for number in range(workers)]
+    remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_run)
+    running = [remote.remote(task, told) for task in tasks]
     try:
         while running:
             ready, running = ray.wait(running, timeout=POLL)
@@ -50,13 +54,14 @@ def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -
             ray.shutdown()
 
 
-def _pass_on(told: Any, watch: Callable[[Progress], None] | None) -> None:
+def _run(task: Callable[[Any], Result], told: Any) -> Result:
+    logging.getLogger(LOGGER).addHandler(QueueHandler(told))
+    return task(told)
+
+
+def _pass_on(told: Any, watch: Callable[[Any], None] | None) -> None:
     for event in told.get_nowait_batch(told.qsize()):
-        if watch is not None:
+        if isinstance(event, logging.LogRecord):
+            logging.getLogger(LOGGER).handle(event)
+        elif watch is not None:
             watch(event)
-
-
-def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
-    if not torch.cuda.is_available():
-        torch.set_num_threads(threads_each(workers))
-    return _work(job, number, told.put)

@@ -11,7 +11,7 @@ from .._storage.claims import fail_dead, fail_own, was_ended_by_others
 from .._storage.interrupts import interruptible, stopping_in_order
 from .._storage.limits import limit_reached, write_limits
 from .._storage.link import ROLES, Role
-from .._storage.outage import Outage, quiet_heartbeats
+from .._storage.outage import waiting
 from ..evaluation.engine.conditions import conditions, threads_for
 from ..evaluation.objective import CandidateFailed, Objective
 from ..options import SearchOptions
@@ -39,15 +39,12 @@ def run(setup: Setup) -> None:
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
     board = Board(studies=setup.studies, storage=setup.storage)
-    with (
-        quiet_heartbeats(),
-        stopping_in_order(),
-        conditions(threads=threads, deterministic=deterministic),
-    ):
-        ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
-    if ended:
-        finish(setup)
-    board.update(last=True)
+    with waiting():
+        with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+            ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
+        if ended:
+            finish(setup)
+        board.update(last=True)
 
 
 def bound(setup: Setup, options: SearchOptions) -> None:
@@ -70,21 +67,13 @@ def finish(setup: Setup) -> None:
 
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
-    outage = Outage()
-    while True:
-        try:
-            if outage.has_cut_off:
-                # This worker trains nothing now: what is left of it is what the outage cut off.
-                fail_own(studies.study(role))
-                outage.has_cut_off = False
-            if limit_reached(studies.study(role)) is not None:
-                return isinstance(studies.frontier(role), Done)
-            if _take_step(studies, role, objective) is None:
-                return True
-            board.update()
-        except Exception as error:
-            if not outage.survives(error):
-                raise
+    # This thread trains nothing now: what it has left was interrupted while the storage was away.
+    fail_own(studies.study(role))
+    while limit_reached(studies.study(role)) is None:
+        if _take_step(studies, role, objective) is None:
+            return True
+        board.update()
+    return isinstance(studies.frontier(role), Done)
 
 
 def _take_step(studies: LinkedStudies, role: Role, objective: Objective) -> bool | None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._storage.urls import DEFAULT_URL
 from ..evaluation.account import Progress
+from ..evaluation.engine.conditions import plain_modes
 from ..options import SearchOptions
 from .setup import prepare
 from .studies import LinkedStudies
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from torch import Tensor
     from torch.utils.data import Dataset
 
 
+@plain_modes()
 def search(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str | None = None,
@@ -30,8 +32,10 @@ def search(
     """Find a whole network for the data; goes on where the search of this name has stopped.
 
     Args:
-        data: a data set's name, a pair (images, labels) of tensors, or a torch data set of
-            (image, label); images uint8 or float in [0, 1], [N, C, H, W] or [N, H, W].
+        data: a data set's name, a pair (images, labels) of tensors or numpy arrays, or a data
+            set of such pairs, also of PIL images. Images are uint8 or float in [0, 1],
+            [N, C, H, W] or [N, H, W]; labels are numbers from 0, or the classes' names. What a
+            data set draws at random is refused: the search augments by itself.
         storage: a SQLAlchemy URL, an Optuna storage, or None for one in memory.
         name: the search's name; default: the data set's.
         device: where to train: `auto` takes a GPU where there is one.
@@ -53,6 +57,8 @@ def search(
 
     _workers.check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
+    if setup.conflicts:
+        warnings.warn(f"In {data}, {setup.conflicts}.", stacklevel=2)
     job = _workers.Job(
         data=data,
         storage=storage,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,22 +13,23 @@ from .._core.recipe import Recipe
 from .._storage.artifacts import DEFAULT_PLACE, MemoryStore, Store, full_place, open_artifacts
 from .._storage.link import ROLES, read_places, write_places
 from .._storage.opening import open_storage
+from .._storage.owners import OwnedStore
 from .._storage.private import storage_of
 from .._storage.urls import DEFAULT_URL, full_url
 from ..evaluation.account import Progress
 from ..evaluation.data.labelled import LabelledImages
 from ..evaluation.engine.checkpoint import Checkpoints
+from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.engine.precision import check_precision
 from ..evaluation.objective import Objective
 from ..options import SearchOptions
 from ..samplers._walk import WalkSampler
-from .identity import identity, stored_policy, stored_recipe
+from .identity import SKIP_BROKEN, identity, reading_note, stored_link, stored_recipe
 from .plan import plan
 from .studies import LinkedStudies, create_in, trials_of
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from torch import Tensor
     from torch.utils.data import Dataset
 
 
@@ -38,6 +39,7 @@ class Setup:
 
     `resumed` counts the trials that it found when it was opened; `moved_from` is where its
     checkpoints were kept until now, if that was elsewhere; `storage` is where it is, in words.
+    `found` says what the data hold, a line each, and `conflicts` what is wrong with their labels.
     """
 
     studies: LinkedStudies
@@ -45,30 +47,37 @@ class Setup:
     resumed: int
     moved_from: str | None = None
     storage: str = ""
+    found: tuple[str, ...] = ()
+    conflicts: str = ""
 
 
+@plain_modes()
 def prepare(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str | None = None,
     device: str = "auto",
     options: SearchOptions | None = None,
     watch: Callable[[Progress], None] | None = None,
+    create: bool = True,
 ) -> Setup:
-    """Everything of a search but its run; see `search`. Checks all before it writes anything."""
+    """Everything of a search but its run; see `search`. Checks all before it writes anything.
+
+    `create`: whether a search that is not there may be created.
+    """
     options = options or SearchOptions()
     planned = plan(
         data,
         name=name,
         device=device,
         options=options,
-        policy_of=lambda name: stored_policy(storage, name),
+        stored=lambda name: stored_link(storage, name),
     )
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
     studies = create_in(
-        lambda: open_storage(storage, heartbeat=True),
+        lambda: open_storage(storage, create=create, heartbeat=True),
         name=planned.name,
         macro=planned.macro,
         micro=planned.micro,
@@ -80,8 +89,9 @@ def prepare(
         ),
         seed=options.seed,
         decide=lambda link: planned.decided(options, link),
+        create=create,
     )
-    return assemble(
+    setup = assemble(
         studies,
         (planned.training, planned.validation),
         recipe=stored_recipe(studies.link),
@@ -89,6 +99,12 @@ def prepare(
         options=options,
         watch=watch,
         storage=full_url(storage),
+    )
+    note, survey = reading_note(studies.link), planned.content.survey
+    return replace(
+        setup,
+        found=(*planned.lines(), *([note] if note else [])),
+        conflicts="" if survey is None else survey.conflicts,
     )
 
 
@@ -117,7 +133,7 @@ def assemble(
         device=device,
         watch=watch,
         checkpoints=Checkpoints(
-            store=open_artifacts(place) if place else _without_place(studies),
+            store=_store(studies, place),
             seconds=options.checkpoint_seconds,
         ),
     )
@@ -139,13 +155,19 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
         return None, None
     place = full_place(options.artifacts or before or DEFAULT_PLACE)
     data = {} if options.data.root is None else {"data": full_place(options.data.root)}
+    if options.data.skip_broken:
+        data[SKIP_BROKEN] = "yes"
     for role in ROLES:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None
 
 
-def _without_place(studies: LinkedStudies) -> Store | None:
+def _store(studies: LinkedStudies, place: str | None) -> Store | None:
     """A search in memory keeps nothing, unless its candidates inherit weights."""
+    if place is not None:
+        return OwnedStore(
+            store=open_artifacts(place), run=studies.link.run, storage=storage_of(studies.macro)
+        )
     return None if studies.link.space.inherit is None else MemoryStore()
 
 

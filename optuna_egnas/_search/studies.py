@@ -6,7 +6,6 @@ search is (spaces, dataset, seed) is stored with it, and opening it as something
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,15 +21,17 @@ from .._core.proposal import Done, Proposal
 from .._core.walk import Walk, follow
 from .._methods.egnas.encoding import Names
 from .._methods.egnas.space import MacroSpace, MicroSpace
+from .._storage.attributes import check_study, of_trial
 from .._storage.link import (
     ROLES,
     START,
     Link,
     Role,
+    check_name,
+    check_plain,
     check_same_search,
     find_search,
-    linked_studies,
-    plain,
+    no_search,
     read_link,
     readable_link,
     start_of,
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
 TASK = ("input_shape", "classes", "n_valid")
 SHARED = (*TASK, "policy", "level", "max_params", "max_macs", "inherit")
-MAX_NAME = 500
-"""Characters of a name: what Optuna's tables hold, less those of "/macro"."""
 PATIENCE = 2.0
 """Seconds that a worker waits for another one to write what a study is."""
 POLL = 0.02
@@ -128,7 +127,7 @@ class LinkedStudies:
             valid_accuracy=_accuracy(end, passed[-1].score if passed else None),
             candidates=len(path),
             epochs=sum(proposal.candidate.epochs or 0 for proposal in path),
-            seconds=sum(trial.user_attrs.get("seconds", 0.0) for trial in trials_of(self)),
+            seconds=sum(of_trial(trial, "seconds") or 0.0 for trial in trials_of(self)),
             studies={"macro": self.macro.study_name, "micro": self.micro.study_name},
         )
 
@@ -187,20 +186,23 @@ def create_in(
     dataset: Mapping[str, Any] | None,
     seed: int,
     decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
+    create: bool = True,
 ) -> LinkedStudies:
     """The same in a storage that is opened, and made, only when all else was found right.
 
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
-    has one.
+    has one. `create`: whether a search that is not there is created; else it is an error.
     """
-    _check_name(name)
-    _check_plain(dataset or {})
+    check_name(name)
+    check_plain(dataset or {})
     macro = macro or MacroSpace()
     micro = micro or MicroSpace(**{field: getattr(macro, field) for field in SHARED})
     _check_same_task(macro, micro)
     micro = replace(micro, depth=macro.min_depth, width=macro.min_width)
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    if not create and set(stored) != set(ROLES):
+        raise no_search(opened, name)
     decided = decide(next(iter(stored.values()), None))
     run = uuid.uuid4().hex
     spaces: dict[Role, MacroSpace | MicroSpace] = {"macro": macro, "micro": micro}
@@ -233,17 +235,16 @@ def load_linked_studies(
     """Open a search by its name, also after its studies were renamed.
 
     Raises:
-        SearchError: there is none of this name; the message lists those that there are.
+        SearchError: there is none of this name, or it holds what this version cannot read; the
+            message lists those that there are, or names what that is.
     """
     opened = open_storage(storage, create=False)
     found = find_search(opened, name)
     if set(found) != set(ROLES):
-        names = sorted({link.name for _, link in linked_studies(opened)})
-        there = f"there are {', '.join(names)}" if names else "the storage holds none"
-        raise SearchError(f"There is no search named {name!r}: {there}.")
+        raise no_search(opened, name)
     # Without a pruner named here, Optuna's default one would stop candidates at equal step. No
     # risk: the published walk knows scores only, and stays exact.
-    return LinkedStudies(
+    studies = LinkedStudies(
         name=found["macro"][1].name,
         macro=optuna.load_study(
             study_name=found["macro"][0],
@@ -258,6 +259,9 @@ def load_linked_studies(
             pruner=BudgetPruner(risk=0),
         ),
     )
+    for role in ROLES:
+        check_study(studies.study(role), all_trials(studies.study(role)))
+    return studies
 
 
 def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
@@ -316,23 +320,6 @@ def _await_link(study: Study) -> Link | None:
             return link
         time.sleep(POLL)
     return None
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME:
-        raise SearchError(
-            f"A search must have a name of 1 to {MAX_NAME} characters, not all of them spaces, "
-            f"but got {name[:40]!r}{f' ({len(name)})' if len(name) > MAX_NAME else ''}."
-        )
-
-
-def _check_plain(dataset: Mapping[str, Any]) -> None:
-    try:
-        same = json.loads(json.dumps(dict(dataset))) == plain(dataset)
-    except (TypeError, ValueError):
-        same = False
-    if not same:
-        raise SearchError(f"`dataset` must hold plain values only, but got {dict(dataset)!r}.")
 
 
 def _check_same_task(macro: MacroSpace, micro: MicroSpace) -> None:

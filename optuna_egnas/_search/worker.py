@@ -7,31 +7,41 @@ them only passes on what they tell, and asks them to end.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from logging.handlers import QueueHandler
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
 
-from .._storage.interrupts import ending_on_sigterm
+from .._storage.interrupts import ask_to_end, ending_on_sigterm
 from .._storage.opening import open_storage
+from .._storage.outage import logger, waiting
 from .._storage.urls import full_url
 from ..errors import EgnasError
 from ..evaluation.account import Progress
+from ..evaluation.engine.conditions import plain_modes
 from .identity import stored_images, stored_recipe
 from .plan import choose_device
 from .run import run as run_alone
 from .setup import Setup, assemble, prepare
 from .studies import load_linked_studies
+from .workers import GRACE
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from ..options import SearchOptions
+
+SAID_ONCE = 60.0
+"""Seconds in which what several workers say alike is passed on once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,7 @@ class Ended:
     error: str | None = None
 
 
+@plain_modes()
 def join(
     *,
     storage: str,
@@ -94,9 +105,24 @@ def threads_each(workers: int) -> int:
 def _work_here(job: Job, number: int, workers: int, told: Any) -> None:
     """A worker process. Its starter alone hears Ctrl-C, and passes it on as SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads_each(workers))
+    logger.addHandler(QueueHandler(told))
+    logger.propagate = False
     with suppress(KeyboardInterrupt), ending_on_sigterm():
+        threading.Thread(target=_end_with_starter, args=(told,), daemon=True).start()
+        torch.set_num_threads(threads_each(workers))
         told.put(_work(job, number, lambda event: told.put(event)))
+
+
+def _end_with_starter(told: Any) -> None:
+    """End this worker in order when the process that started it dies, be it by SIGKILL."""
+    starter = multiprocessing.parent_process()
+    assert starter is not None, "a worker is started by another process"
+    starter.join()
+    # Nobody reads the queue any more: what is left in it would hold up the end for ever.
+    told.cancel_join_thread()
+    ask_to_end()
+    time.sleep(GRACE)
+    os._exit(1)
 
 
 def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
@@ -105,17 +131,32 @@ def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        setup = prepare(
-            job.data,
-            storage=job.storage,
-            name=job.name,
-            device=job.device,
-            options=job.options,
-            watch=lambda event: tell(replace(event, worker=number)),
-        )
-        run_alone(setup)
+        with waiting(opening=True):
+            setup = prepare(
+                job.data,
+                storage=job.storage,
+                name=job.name,
+                device=job.device,
+                options=job.options,
+                watch=lambda event: tell(replace(event, worker=number)),
+                create=False,
+            )
+            run_alone(setup)
     except EgnasError as error:
         return Ended(worker=number, error=str(error))
     except Exception as error:
         return Ended(worker=number, error=f"{type(error).__name__}: {error}.")
     return Ended(worker=number)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Start a process that never hears Ctrl-C, not even before it can say that it ignores it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,12 +7,15 @@ them only passes on what they tell, and asks them to end.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import queue
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +23,15 @@ import torch
 from optuna.storages import InMemoryStorage
 
 from .._storage.limits import limit_reached
+from .._storage.outage import logger, waiting
 from .._storage.urls import parse_url
 from ..errors import InvalidSpace, SearchError
 from ..evaluation.account import Progress
-from .ray import _run_ray
+from .ray import run_tasks
 from .run import bound, finish
 from .run import run as run_alone
 from .setup import Setup
-from .worker import Ended, _work_here, threads_each
+from .worker import SAID_ONCE, Ended, _without_ctrl_c, _work, _work_here, threads_each
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -57,6 +61,17 @@ def run(
     Raises:
         SearchError: all workers ended before the search did.
     """
+    with waiting():
+        _run(setup, job, workers, engine, watch)
+
+
+def _run(
+    setup: Setup,
+    job: Job,
+    workers: int,
+    engine: str,
+    watch: Callable[[Progress], None] | None,
+) -> None:
     bound(setup, job.options)
     if workers == 1 and engine == "processes":
         run_alone(setup)
@@ -103,7 +118,7 @@ def _run_processes(
     processes: list[SpawnProcess] = []
     for number in range(workers):
         process = context.Process(target=_work_here, args=(job, number, workers, told))
-        with _environment(number, workers):
+        with _environment(number, workers), _without_ctrl_c():
             process.start()
         processes.append(process)
     try:
@@ -117,6 +132,7 @@ def _listen(
     told: Any, processes: list[SpawnProcess], watch: Callable[[Progress], None] | None
 ) -> Iterator[Ended]:
     """Pass on what the workers tell, until none of them lives."""
+    said: dict[str, float] = {}
     while True:
         alive = any(process.is_alive() for process in processes)
         try:
@@ -127,8 +143,18 @@ def _listen(
             continue
         if isinstance(event, Ended):
             yield event
+        elif isinstance(event, logging.LogRecord):
+            _say_once(event, said)
         elif watch is not None:
             watch(event)
+
+
+def _say_once(record: logging.LogRecord, said: dict[str, float]) -> None:
+    """Pass on what a worker says, unless another one has just said the same."""
+    now, what = time.monotonic(), str(record.msg)
+    if now - said.get(what, -SAID_ONCE) >= SAID_ONCE:
+        logger.handle(record)
+    said[what] = now
 
 
 def _end(processes: list[SpawnProcess]) -> None:
@@ -169,3 +195,14 @@ def _visible_gpus() -> list[str]:
     if said is not None:
         return [gpu for gpu in said.split(",") if gpu.strip()]
     return [str(gpu) for gpu in range(torch.cuda.device_count())]
+
+
+def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
+    tasks = [partial(_work_on_ray, job, number, workers) for number in range(workers)]
+    return run_tasks(tasks, watch)
+
+
+def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
+    if not torch.cuda.is_available():
+        torch.set_num_threads(threads_each(workers))
+    return _work(job, number, told.put)

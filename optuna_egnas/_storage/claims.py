@@ -42,6 +42,8 @@ DROPPED = "dropped"
 """The user attribute that says why a trial that says nothing was ended."""
 STOPPED_BY, STOPPED, STOPPED_BELOW = "stopped_by", "stopped", "stopped_below"
 """The user attributes that say what stopped a trial, why, and below which bar of its walk."""
+FORGETS = "forgets"
+"""The user attribute that lists trials of its study, by number, whose failures say nothing."""
 PREMISE, HOPELESS = "premise", "budget"
 """Values of STOPPED_BY: the walk went elsewhere; too small a chance to pass its bar."""
 BUDGET = "budget"
@@ -113,8 +115,9 @@ def write_sign(trial: Trial, patience: float | None, longest_epoch: float) -> No
     """Write that the trial's worker lives."""
     if patience is None:
         return
-    beats = has_heartbeat(trial.study)
-    trial.set_user_attr(SIGN, _alive.sign_of_life(None if beats else patience, longest_epoch))
+    sign = _alive.sign_of_life(None if has_heartbeat(trial.study) else patience, longest_epoch)
+    # Not through the trial, which is not for two threads at once.
+    trial.study._storage.set_trial_user_attr(trial._trial_id, SIGN, sign)
 
 
 def write_claim(

@@ -10,12 +10,13 @@ FAIL       failed by itself where it has an attribute `error`; without one its w
            unless it has `dropped` (stopped by its user): then it says nothing.
 RUNNING    in flight while its worker may live, else lost.
 WAITING    a claim.
+A failure says nothing where any trial lists its number in the attribute `forgets`.
 A trial that used none of the sampler's parameters says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -40,7 +41,17 @@ from .._core.history import (
 from .._core.proposal import Step
 from .._methods.egnas.encoding import Names, decode, encode, ranges
 from .._methods.egnas.space import MacroSpace, MicroSpace
-from .claims import DROPPED, PREMISE, STOPPED, STOPPED_BELOW, STOPPED_BY, claimed, is_alive
+from .attributes import check_trial
+from .claims import (
+    DROPPED,
+    FORGETS,
+    PREMISE,
+    STOPPED,
+    STOPPED_BELOW,
+    STOPPED_BY,
+    claimed,
+    is_alive,
+)
 from .private import all_trials
 
 if TYPE_CHECKING:
@@ -206,8 +217,10 @@ class Reader:
         return reading
 
     def _read(self, trial: FrozenTrial) -> Reading:
+        self._ledger.forgotten.update(forgotten([trial]))
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not self._uses_ours(trial):
             return Reading()
+        check_trial(trial)
         candidate, event = self.candidate(trial), _event(trial, self.sign)
         claim = claimed(trial)
         diverted = claim if claim and not self._agrees(trial, claim) else None
@@ -226,6 +239,18 @@ class Reader:
         return all(asked.get(name, value) == value for name, value in trial.params.items())
 
 
+def forgotten(trials: Iterable[FrozenTrial]) -> set[int]:
+    """The numbers of the trials whose failures say nothing, as these trials list them."""
+    listed = (trial.user_attrs.get(FORGETS) for trial in trials)
+    return {
+        number
+        for numbers in listed
+        if isinstance(numbers, list)
+        for number in numbers
+        if isinstance(number, int)
+    }
+
+
 def _finished(trial: FrozenTrial) -> float:
     """When a trial ended, in seconds since the epoch; infinity if it has not."""
     if trial.datetime_complete is None:
@@ -236,8 +261,7 @@ def _finished(trial: FrozenTrial) -> float:
 def _event(trial: FrozenTrial, sign: float) -> Event | None:
     if trial.state is TrialState.COMPLETE:
         assert trial.value is not None
-        train_accuracy = trial.user_attrs.get("train_accuracy")
-        return Trained(score=sign * trial.value, train_accuracy=train_accuracy)
+        return Trained(score=sign * trial.value, train_accuracy=_train_accuracy(trial))
     if trial.state is TrialState.PRUNED:
         return _stopped(trial)
     if trial.state is TrialState.FAIL:
@@ -245,6 +269,14 @@ def _event(trial: FrozenTrial, sign: float) -> Event | None:
     if trial.state is TrialState.RUNNING and not is_alive(trial):
         return _lost(trial)
     return Running()
+
+
+def _train_accuracy(trial: FrozenTrial) -> float | None:
+    """What a trial says of its training data; None where that is no fraction."""
+    said = trial.user_attrs.get("train_accuracy")
+    if not isinstance(said, (int, float)) or isinstance(said, bool):
+        return None
+    return said if 0 <= said <= 1 else None
 
 
 def _stopped(trial: FrozenTrial) -> Event | None:

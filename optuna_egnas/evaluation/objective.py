@@ -32,6 +32,7 @@ from .account import Account, Life, Progress
 from .engine.checkpoint import Checkpoint, Checkpoints, Place
 from .engine.course import Task, Weights, train_candidate
 from .engine.loop import EpochRecord, NonFiniteLoss
+from .failures import check_place
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -58,6 +59,7 @@ class Objective:
 
     Raises, when called:
         CandidateFailed: the training failed; the trial has the reason as its attribute `error`.
+        SearchError: so it did, but not by its candidate; see `check_place`.
     """
 
     training: LabelledImages
@@ -120,6 +122,12 @@ class Objective:
             watch=self.watch,
             life=Life(trial=trial, patience=patience_of(frozen)),
         )
+        with account.life:
+            return self._score(account, link)
+
+    def _score(self, account: Account, link: Link) -> float:
+        """Train a trial's candidate, or take over what is known of it."""
+        trial, reader, candidate = account.trial, account.reader, account.candidate
         account.begin()
         known = None
         if reader.space.inherit is None:
@@ -137,7 +145,12 @@ class Objective:
             # A stop that is no verdict leaves its work to whoever comes back to it.
             place.write() if account.is_undecided() else place.remove()
             raise
-        except CandidateFailed:
+        except CandidateFailed as failure:
+            try:
+                check_place(account, failure.__cause__, self.device)
+            except SearchError:
+                place.write()
+                raise
             # The second attempt goes on from the last whole epoch; after it there is none.
             place.remove() if account.is_given_up() else place.write()
             raise

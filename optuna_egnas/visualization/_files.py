@@ -9,12 +9,12 @@ import plotly.graph_objects as go
 import plotly.io
 
 from .._methods.egnas.plots.depth_width import plot_depth_width
+from .._methods.egnas.plots.drawing import network_svg
 from .._methods.egnas.plots.macro_micro import plot_macro_micro
+from .._methods.egnas.plots.network import plot_network
 from ..errors import SearchError
 from ._budgets import plot_budgets
-from ._drawing import network_svg
 from ._learning_curves import plot_learning_curves
-from ._network import plot_network
 from ._pareto import plot_pareto
 from ._walk import plot_walk
 

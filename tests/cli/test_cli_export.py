@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from commands import TINY, Shell
 from optuna.artifacts import get_all_artifact_meta
-from optuna_egnas._search.setup.final.networks import load_final
 from PIL import Image
 
 import optuna_egnas
 from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
+from optuna_egnas._search.final.networks import load_final
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained.network_file import packed
@@ -204,6 +204,7 @@ def test_a_file_predicts_what_the_search_does(egnas: Shell) -> None:
     [
         ((), ("images",)),
         (("0.png", "broken.png"), ("readable by Pillow", "broken.png")),
+        (("broken.png", "gone.png", "0.png"), ("2 of 3 image files", "broken.png, gone.png;")),
         (("0.png", "gone.png"), ("gone.png", "No such file")),
         (("0.png", "--top", "0"), ("`top` must be at least 1, but got top=0",)),
         (("0.png", "--from", "tiny.toml"), ("tiny.toml must be a trained network",)),

@@ -13,9 +13,9 @@ import pytest
 from commands import TINY, Shell, draw_images
 from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
-from optuna_egnas._search.setup.final.networks import load_final, load_report
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._search.final.networks import load_final, load_report
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained.examination import examine
 
@@ -128,7 +128,7 @@ def test_data_that_have_changed_or_gone_are_named(egnas: Shell) -> None:
     test, aside = egnas.folder / "pets/test", egnas.folder / "aside"
 
     test.rename(aside)
-    egnas.refuses("train", "tiny", saying=("both train and test", "found train alone"))
+    egnas.refuses("train", "tiny", saying=("must have the fingerprint",))
     aside.rename(test)
     (egnas.folder / "pets/train/cat/0.png").unlink()
     egnas.refuses("train", "tiny", saying=("must have the fingerprint",))

@@ -11,6 +11,7 @@ from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.held_out import load_test
+from optuna_egnas.evaluation.data.images import READING
 from optuna_egnas.evaluation.data.labelled import load_training, split
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
 from optuna_egnas.evaluation.engine.loop import count_correct, train
@@ -22,7 +23,7 @@ EVERYTHING = Architecture(
 """Each operation with each kernel."""
 
 
-def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
+def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0, ground="white"):
     """A network as it might be after a training: no norm is at its beginning, logits differ."""
     generator = seeded(seed)
     network = build(architecture, input_shape=shape, classes=classes, generator=generator)
@@ -42,6 +43,8 @@ def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
         weights=network.state_dict(),
         seed=seed,
         epochs=1,
+        reading=READING,
+        ground=ground,
     )
 
 

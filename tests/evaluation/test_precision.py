@@ -7,13 +7,13 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
-from optuna_egnas._search.setup.setup import Setup, prepare
-from optuna_egnas._search.setup.worker import join
 from searching import NAME, bars, options, url
 
 from optuna_egnas import Architecture, EgnasError
 from optuna_egnas._core.recipe import Precision, Recipe
 from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._search.setup import Setup, prepare
+from optuna_egnas._search.worker import join
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.precision import NARROWEST, faster_precision, has_bf16

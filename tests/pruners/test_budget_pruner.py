@@ -10,15 +10,15 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
-from optuna_egnas._search.run.run import run
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._storage.opening.reader import suggest
 from searching import NAME, bars, options, url
 from walking import macro, micro
 
 from optuna_egnas import MacroSampler, MicroSampler, create_linked_studies
 from optuna_egnas._core.proposal import Done
 from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._search.run import run
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._storage.reader import suggest
 from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.pruners import BudgetPruner
 
@@ -51,7 +51,11 @@ def ask(study: optuna.Study) -> Trial:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    return [path for path in (folder / "artifacts").rglob("*") if path.is_file()]
+    return [
+        path
+        for path in (folder / "artifacts").rglob("*")
+        if path.is_file() and path.suffix != ".owners"
+    ]
 
 
 def end_depth_phase(study: optuna.Study, trials: list[Trial]) -> None:

@@ -10,13 +10,13 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
-from optuna_egnas._storage.opening.reader import Reader, suggest
 from walking import macro, micro
 
 from optuna_egnas import Budget, BudgetPruner, MacroSampler, create_linked_studies, training_budget
 from optuna_egnas._core.proposal import Verdict
 from optuna_egnas._core.walk import follow
 from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._storage.reader import Reader, suggest
 
 FINALS = (0.899, 0.900, 0.901, 0.902, 0.903)
 SPACE = macro(max_depth=12, n_valid=10_000, base_epochs=20)

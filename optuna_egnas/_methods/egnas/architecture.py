@@ -11,8 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import InvalidSpace
+from ...errors import InvalidSpace, short
 from .operations import operation
+
+LARGEST_KERNEL = 255
+MOST_LAYERS = 10_000
+"""No chain has more layers: a number alone must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.width < 1:
-            raise InvalidSpace(f"`width` must be at least 1, but got width={self.width}.")
+            raise InvalidSpace(f"`width` must be at least 1, but got width={short(self.width)}.")
         if not self.ops:
             raise InvalidSpace("An architecture must have at least one layer, but got depth=0.")
         if len(self.kernels) != len(self.ops):
@@ -61,6 +65,8 @@ class Architecture:
     @classmethod
     def chain(cls, *, depth: int, width: int, op: str = "sep", kernel: int = 3) -> Architecture:
         """The uniform network that the macro search compares."""
+        if depth > MOST_LAYERS:
+            raise InvalidSpace(f"`depth` must be at most {MOST_LAYERS:,}, but got depth={depth}.")
         return cls(width=width, ops=(op,) * depth, kernels=(kernel,) * depth)
 
     @classmethod
@@ -103,8 +109,10 @@ class Architecture:
 
 def check_kernel(kernel: int) -> None:
     """Refuse a kernel size that has no centre."""
-    if kernel < 1 or kernel % 2 == 0:
-        raise InvalidSpace(f"A kernel size must be odd and at least 1, but got {kernel}.")
+    if not 1 <= kernel <= LARGEST_KERNEL or kernel % 2 == 0:
+        raise InvalidSpace(
+            f"A kernel size must be odd, 1 to {LARGEST_KERNEL}, but got {short(kernel)}."
+        )
 
 
 def replaced(values: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..._core.proposal import Incumbent, reaches
-from ...errors import InvalidSpace
+from ...errors import InvalidSpace, short
 from .architecture import Architecture
 from .cost import widest
 
@@ -57,7 +57,8 @@ START_OP, START_KERNEL = "sep", 3
 def _check_choices(name: str, choices: tuple[object, ...], start: object) -> None:
     if start not in choices:
         raise InvalidSpace(
-            f"`{name}` must hold {start!r}, with which the search starts, but got {choices}."
+            f"`{name}` must hold {start!r}, with which the search starts, but got "
+            f"{short(choices)}."
         )
     if len(set(choices)) != len(choices):
-        raise InvalidSpace(f"`{name}` must not repeat a choice, but got {choices}.")
+        raise InvalidSpace(f"`{name}` must not repeat a choice, but got {short(choices)}.")

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ...errors import InvalidSpace
+from ...evaluation.engine.conditions import plain_modes
 from ..depthwise import DepthwiseConv2d
 from .architecture import Architecture, Layer
 from .cost import Shape
@@ -32,6 +33,7 @@ def separable(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
     )
 
 
+@plain_modes()
 def build(
     architecture: Architecture, *, input_shape: Shape, classes: int, generator: Generator
 ) -> nn.Module:

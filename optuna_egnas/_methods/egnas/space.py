@@ -17,12 +17,22 @@ the fail after `width_patience` fails in a row, while the width goes on shrinkin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from ..._core.budget import attempt_epochs
 from ..._core.inheriting import inheriting
-from ..._core.problem import Space, check_integer, check_number, check_shared, check_smallest_fits
+from ..._core.problem import (
+    MOST_CHANNELS,
+    MOST_EPOCHS,
+    MOST_LAYERS,
+    Published,
+    Space,
+    check_integer,
+    check_number,
+    check_shared,
+    check_smallest_fits,
+)
 from ..._core.proposal import Position, Verdict
 from ...errors import InvalidSpace
 from . import sound_micro
@@ -30,7 +40,7 @@ from .architecture import Architecture, check_kernel
 from .bounds import START_KERNEL, START_OP, _check_choices, widest_chain
 from .cost import widest
 from .operations import operation
-from .paper_macro import _ask, _Deepening
+from .paper_macro import _BOUNDS, _ask, _Deepening
 from .paper_micro import _ask, _Measuring, _with_width
 
 
@@ -44,9 +54,13 @@ class MacroSpace(Space):
         width_step: channels taken off per attempt of the width phase.
         base_epochs: epochs of the first candidate.
         epochs_per_layer, epochs_per_width_step: epochs added per attempt of each phase.
-        depth_gain, depth_slack: in the objective's unit (0.001 = 0.1 points of accuracy).
+        depth_gain, depth_slack: in the objective's unit. The defaults are those of accuracies as
+            fractions of 1: 0.001 is 0.1 points. Of per cents, the same would be 0.1 and 0.05.
         depth_patience, width_patience: fails that are forgiven.
-        target_accuracy, target_tolerance: the depth phase ends when their difference is reached.
+        target_accuracy, target_tolerance: the depth phase ends when their difference is reached,
+            in the objective's unit; None: there is no target. Where no target is given, that of
+            a linked search is 1, and a study of one's own has none. It is left out where the
+            study minimises.
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
@@ -60,25 +74,17 @@ class MacroSpace(Space):
     base_epochs: int = 10
     epochs_per_layer: int = 1
     epochs_per_width_step: int = 2
-    depth_gain: float = 0.001
-    depth_slack: float = 0.0005
+    depth_gain: float = Published(0.001)
+    depth_slack: float = Published(0.0005)
     depth_patience: int = 2
     width_patience: int = 2
-    target_accuracy: float | None = field(default=1.0)
+    target_accuracy: float | None = Published(1.0)
     target_tolerance: float = 0.001
 
     def __post_init__(self) -> None:
         check_shared(self)
-        for name in ("min_depth", "max_depth", "min_width", "max_width", "width_step"):
-            check_integer(name, getattr(self, name), at_least=1)
-        check_integer("base_epochs", self.base_epochs, at_least=1)
-        for name in (
-            "epochs_per_layer",
-            "epochs_per_width_step",
-            "depth_patience",
-            "width_patience",
-        ):
-            check_integer(name, getattr(self, name), at_least=0)
+        for name, at_least, at_most in _BOUNDS:
+            check_integer(name, getattr(self, name), at_least=at_least, at_most=at_most)
         for name in ("depth_gain", "depth_slack", "target_tolerance"):
             check_number(name, getattr(self, name))
         if self.target_accuracy is not None:
@@ -149,11 +155,12 @@ class MicroSpace(Space):
 
     def __post_init__(self) -> None:
         check_shared(self)
-        for name in ("depth", "width", "epochs"):
-            check_integer(name, getattr(self, name), at_least=1)
+        check_integer("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
+        check_integer("width", self.width, at_least=1, at_most=MOST_CHANNELS)
+        check_integer("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS)
         check_integer("param_slack", self.param_slack, at_least=0)
         if self.confirm_epochs is not None:
-            check_integer("confirm_epochs", self.confirm_epochs, at_least=0)
+            check_integer("confirm_epochs", self.confirm_epochs, at_least=0, at_most=MOST_EPOCHS)
         for name in self.operations:
             operation(name)
         for kernel in self.kernels:

@@ -7,23 +7,26 @@ optuna-dashboard lists too.
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import datetime, timezone
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-
-from optuna.artifacts import upload_artifact
 
 from ..._core.report import Report
 from ..._storage.artifacts import open_artifacts
-from ..._storage.finals import FINAL, FinalRecord, finals, place_of_artifacts
+from ..._storage.final_records import FinalRecord, FinalSettings
+from ..._storage.finals import (
+    FINAL,
+    _file_name,
+    artifacts_of,
+    finals,
+    place_of_artifacts,
+    stored_report,
+    upload_report,
+)
 from ..._storage.private import write_attribute
+from ..._storage.upload import upload_file
 from ...errors import SearchError
 
 if TYPE_CHECKING:
-    from ..._storage.finals import FinalSettings
     from ...evaluation.trained.network_file import TrainedNetwork
     from ..studies import LinkedStudies
 
@@ -38,18 +41,20 @@ def store_final(
     seconds: float,
     device: str,
     threads: int,
+    report_id: str | None = None,
+    test_reads: int = 1,
 ) -> FinalRecord:
     """Upload a network and its test to the micro study, then write its record there.
 
-    A crash in between leaves files that no record names, and no harm.
+    A crash in between leaves files that no record names, and no harm. `report_id`: of the test,
+    where it is uploaded already.
 
     Raises:
         SearchError: the files cannot be written.
     """
     from ...evaluation.trained.network_file import packed
 
-    readable = re.sub(r"[^\w.-]+", "-", studies.name)
-    name = f"{readable}-seed{trained.seed}"
+    name = _file_name(studies, trained.seed)
     record = FinalRecord(
         seed=trained.seed,
         settings=settings,
@@ -64,8 +69,9 @@ def store_final(
         threads=threads,
         artifact_id=upload(studies, f"{name}.egnas", packed(trained)),
         file_name=f"{name}.egnas",
-        report_id=upload(studies, f"{name}.json", json.dumps(report.to_json()).encode()),
+        report_id=report_id or upload_report(studies, report, trained.seed),
         stored=datetime.now(timezone.utc).isoformat(),
+        test_reads=test_reads,
     )
     key = f"{FINAL}{settings.digest()}:{trained.seed}"
     write_attribute(studies.micro, key, record.to_json())
@@ -95,8 +101,13 @@ def load_report(studies: LinkedStudies, seed: int | None = None) -> Report:
 
 def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
     """The test that a record stands for, with its confusion matrix."""
-    content = _content(studies, record.report_id, "The report of a final training")
-    return Report.from_json(json.loads(content))
+    report = stored_report(studies, record.report_id)
+    shape = (report.correct, report.total, len(report.bins))
+    if shape != (record.test_correct, record.n_test, len(record.bins)):
+        raise SearchError(
+            f"The report {record.report_id} must be that of seed {record.seed}, but is another."
+        )
+    return report
 
 
 def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
@@ -124,19 +135,13 @@ def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
     """
-    place = place_of_artifacts(studies)
-    store = open_artifacts(place)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / file_name
-        file.write_bytes(content)
-        try:
-            return upload_artifact(
-                artifact_store=store, file_path=str(file), study_or_trial=studies.micro
-            )
-        # Each store has errors of its own, which say what is wrong there.
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise SearchError(f"Cannot write {file_name} to {place}: {reason}") from None
+    return upload_file(
+        studies.micro,
+        place_of_artifacts(studies),
+        file_name,
+        content,
+        open_store=lambda: artifacts_of(studies),
+    )
 
 
 def _content(studies: LinkedStudies, artifact_id: str, file_name: str) -> bytes:

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from ..._core.report import Report, pooled
-from ..._storage.finals import FinalRecord, FinalSettings
+from ..._storage.final_records import FinalRecord, FinalSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..._core.problem import check_integer
-from ..._core.recipe import Recipe
-from ..._storage.artifacts import open_artifacts
+from ..._storage.final_claims import check_is_free
+from ..._storage.final_records import FinalRecord, FinalSettings
 from ..._storage.finals import (
-    FinalRecord,
-    FinalSettings,
     all_begun,
     all_finals,
+    artifacts_of,
     finals,
     place_of_artifacts,
     write_begun,
@@ -24,21 +24,31 @@ from ..._storage.link import ROLES, read_places, write_places
 from ..._storage.urls import DEFAULT_URL, full_url
 from ...errors import DataError, SearchError
 from ...evaluation.data.held_out import check_test, given_test
+from ...evaluation.data.images import GROUND
 from ...evaluation.data.labelled import DataOptions, LabelledImages, TrainingData, load_training
 from ...evaluation.engine.checkpoint import Checkpoints
+from ...evaluation.engine.conditions import plain_modes
 from ...evaluation.engine.precision import check_precision
 from ...options import TrainOptions
-from ..identity import final_recipe, stored_source, stored_split, stored_test
+from ..identity import (
+    GROUND_KEY,
+    final_recipe,
+    read_recipe,
+    reading_of,
+    stored_source,
+    stored_split,
+    stored_test,
+    stored_training,
+)
 from ..plan import choose_device
 from ..setup import moved
 from ..studies import LinkedStudies, load_linked_studies
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from torch import Tensor
     from torch.utils.data import Dataset
 
-    Given = tuple[Tensor, Tensor] | Dataset[Any]
+    Given = Sequence[Any] | Dataset[Any]
 
 
 PASSES = 2_000_000
@@ -56,6 +66,7 @@ class FinalProgress:
     `index` and `count` say which of the trainings of this run it is, the first one being 0.
     `train_accuracy` is a fraction, None before the first epoch. `seconds_left` are those of all
     trainings of the run; None while nobody can tell. `record` comes with the test, at the end.
+    `note` is a sentence that must be heard: that the test images are read once more, say.
     """
 
     seed: int
@@ -66,6 +77,7 @@ class FinalProgress:
     train_accuracy: float | None = None
     seconds_left: float | None = None
     record: FinalRecord | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,6 +99,7 @@ class FinalSetup:
     storage: str
 
 
+@plain_modes()
 def prepare_final(
     search: str | LinkedStudies,
     *,
@@ -113,24 +126,33 @@ def prepare_final(
     settings, training = _settings(studies, content, epochs, options)
     check_precision(settings.recipe.get("precision", "fp32"), where)
     _check_not_trained_otherwise(studies, settings, again=options.again)
+    trained = {record.seed for record in finals(studies, settings)}
+    left = tuple(seed for seed in range(seeds) if seed not in trained)
+    for seed in left:
+        check_is_free(studies, seed)
     place = place_of_artifacts(studies)
-    store = open_artifacts(place)
+    store = artifacts_of(studies)
     for role in ROLES:
         write_places(studies.study(role), {**read_places(studies.macro), "artifacts": place})
     write_begun(studies, settings, seeds)
-    trained = {record.seed for record in finals(studies, settings)}
     return FinalSetup(
         studies=studies,
         settings=settings,
-        seeds=tuple(seed for seed in range(seeds) if seed not in trained),
+        seeds=left,
         training=moved(training, where),
         class_names=content.class_names,
         read_test=read_test,
         device=where,
         checkpoints=Checkpoints(store=store, seconds=options.checkpoint_seconds),
-        watch=watch or (lambda _: None),
+        watch=watch or _warn,
         storage=full_url(storage),
     )
+
+
+def _warn(event: FinalProgress) -> None:
+    """Where nobody watches, only what must not go unheard is told."""
+    if event.note is not None:
+        warnings.warn(event.note, stacklevel=2)
 
 
 def default_epochs(n_train: int, longest: int) -> int:
@@ -159,13 +181,17 @@ def _sources(
         missing, given = ("data", "test") if data is None else ("test", "data")
         raise DataError(f"`data` and `test` must be given together, but got no {missing}, {given}")
     if data is not None and test is not None:
-        content = load_training(data, DataOptions())
+        ground = studies.link.dataset.get(GROUND_KEY, GROUND)
+        reading = reading_of(studies.link)
+        content = load_training(data, DataOptions(ground=ground), reading=reading)
         # They are in memory, and only their form is looked at, for an early refusal.
         given_test(test, content)
         return content, lambda: given_test(test, content)
     name, source = stored_source(studies, options.data_root)
-    check_test(name, source)
-    return load_training(name, source), lambda: stored_test(studies, options.data_root)
+    check_test(name, source, reading=reading_of(studies.link))
+    root, skip = options.data_root, options.skip_broken
+    content = stored_training(studies, root, skip_broken=skip)
+    return content, lambda: stored_test(studies, root, training=content, skip_broken=skip)
 
 
 def _settings(
@@ -191,7 +217,7 @@ def _settings(
     settings = replace(
         before,
         epochs=epochs or before.epochs,
-        recipe=Recipe(**{**before.recipe, **options.recipe}).to_json(),
+        recipe=replace(read_recipe(before.recipe), **options.recipe).to_json(),
         n_train=len(images.labels),
         ema=before.ema if options.ema is None else options.ema,
     )

@@ -9,32 +9,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..._core.history import Candidate
-from ..._core.recipe import Recipe
+from ..._storage.final_claims import FinalClaim, begun_test, claimed, read_test, write_test
+from ..._storage.final_records import BegunTest, FinalRecord, FinalSettings
 from ..._storage.finals import (
-    FinalRecord,
-    FinalSettings,
     all_begun,
     all_finals,
     finals,
     place_of_artifacts,
+    stored_report,
+    upload_report,
 )
 from ..._storage.interrupts import interruptible, stopping_in_order
+from ..._storage.outage import waiting
 from ..._storage.urls import DEFAULT_URL
 from ...errors import SearchError
+from ...evaluation.data.images import GROUND
 from ...evaluation.engine.augmentation import channel_statistics
 from ...evaluation.engine.checkpoint import Checkpoint, Checkpoints, Place
-from ...evaluation.engine.conditions import conditions, threads_for
+from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
 from ...evaluation.engine.course import Task, course, lacks_memory
 from ...evaluation.trained.examination import examine
 from ...evaluation.trained.network_file import TrainedNetwork
 from ...visualization._dashboard import Board
+from ..identity import read_recipe
 from .networks import read_report, store_final
 from .result import FinalResult
 from .setup import FinalProgress, FinalSetup, prepare_final
@@ -42,11 +46,13 @@ from .setup import FinalProgress, FinalSetup, prepare_final
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+    from ..._core.report import Report
     from ...options import TrainOptions
     from ..studies import LinkedStudies
     from .setup import Given
 
 
+@plain_modes()
 def train(
     search: str | LinkedStudies,
     *,
@@ -66,8 +72,8 @@ def train(
 
     Args:
         search: its name, or its studies, as `search` returns them.
-        data: the training data, where the search was given tensors or a torch data set.
-        test: the test data, likewise; data sets with a name bring their own.
+        data: the training data, where the search was given such: the same again.
+        test: the test data, likewise, with the same classes; named data sets bring their own.
         storage: of a search that is given by its name.
         epochs: default: as begun before, else two million images divided by their number, 30 to
             100, and no fewer than any candidate has had.
@@ -100,6 +106,7 @@ def train(
     return run_final(setup)
 
 
+@plain_modes()
 def run_final(setup: FinalSetup) -> FinalResult:
     """Train and test with each seed that is left, then tell of all there are.
 
@@ -110,7 +117,11 @@ def run_final(setup: FinalSetup) -> FinalResult:
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
     board = Board(studies=studies, storage=setup.storage)
-    with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+    with (
+        waiting(),
+        stopping_in_order(),
+        conditions(threads=threads, deterministic=deterministic),
+    ):
         spent: list[float] = []
         for index, seed in enumerate(setup.seeds):
             told = FinalProgress(
@@ -157,7 +168,7 @@ def _place(
 ) -> Place:
     link = studies.link
     role, candidate = f"final-{settings.digest()}", _candidate(settings, seed)
-    recipe = Recipe(**settings.recipe)
+    recipe = read_recipe(settings.recipe)
     return checkpoints.place(link.run, role, candidate, recipe, final_seed(link.seed))
 
 
@@ -167,6 +178,15 @@ def _candidate(settings: FinalSettings, seed: int) -> Candidate:
 
 def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> None:
     """Train with one seed, test, store. `spent`: seconds of all epochs of this run so far."""
+    with claimed(setup.studies, told.seed) as claim:
+        # Another process may have ended it while this one looked at the data.
+        if all(record.seed != told.seed for record in finals(setup.studies, setup.settings)):
+            _train_claimed(setup, told, spent, claim)
+
+
+def _train_claimed(
+    setup: FinalSetup, told: FinalProgress, spent: list[float], claim: FinalClaim
+) -> None:
     place = _place(setup.studies, setup.settings, told.seed, setup.checkpoints)
     done = start = place.newest() or Checkpoint(records=(), state={})
     told = replace(told, epoch=done.epoch)
@@ -174,6 +194,7 @@ def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> No
     try:
         for done in _epochs(setup, told.seed, start, place):
             spent.append(done.records[-1].seconds)
+            claim.show(spent[-1])
             left = told.epochs * (told.count - told.index) - done.epoch
             told = replace(
                 told,
@@ -185,7 +206,8 @@ def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> No
     finally:
         # Also at the end: whatever goes wrong with the test or the files, the training is done.
         place.write()
-    record = _tested(setup, done, told.seed)
+    claim.check()
+    record = _tested(setup, done, told)
     place.remove()
     setup.watch(replace(told, record=record))
 
@@ -196,7 +218,7 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
     task = Task(
         training=setup.training,
         validation=None,
-        recipe=Recipe(**settings.recipe),
+        recipe=read_recipe(settings.recipe),
         seed=final_seed(link.seed),
         device=setup.device,
         input_shape=link.space.input_shape,
@@ -220,9 +242,9 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
             yield done
 
 
-def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
+def _tested(setup: FinalSetup, done: Checkpoint, told: FinalProgress) -> FinalRecord:
     """Test the network of a training that has ended, and store both."""
-    settings, link = setup.settings, setup.studies.link
+    settings, link, seed = setup.settings, setup.studies.link, told.seed
     statistics = channel_statistics(setup.training.images)
     trained = TrainedNetwork(
         search=setup.studies.name,
@@ -234,8 +256,10 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
         weights=done.state["average" if settings.ema else "weights"],
         seed=seed,
         epochs=settings.epochs,
+        reading=link.dataset.get("reading", 1),
+        ground=link.dataset.get("ground", GROUND),
     )
-    report = examine(trained, setup.read_test(), device=setup.device)
+    report, mark = _report(setup, trained, told)
     return store_final(
         setup.studies,
         replace(trained, test_correct=report.correct, n_test=report.total),
@@ -245,4 +269,43 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
         seconds=sum(record.seconds for record in done.records),
         device=str(setup.device),
         threads=torch.get_num_threads(),
+        report_id=mark.report_id,
+        test_reads=mark.reads,
+    )
+
+
+def _report(
+    setup: FinalSetup, trained: TrainedNetwork, told: FinalProgress
+) -> tuple[Report, BegunTest]:
+    """The test of a network, and how often the test images were read for it.
+
+    Before they are read, that is stored, and right after that, what the test has given: whatever
+    happens in between, it is known that they were read.
+    """
+    studies, settings, seed = setup.studies, setup.settings, trained.seed
+    before = read_test(studies, settings, seed)
+    if before is not None and before.report_id is not None:
+        with suppress(SearchError):
+            return stored_report(studies, before.report_id), before
+    if before is not None:
+        setup.watch(replace(told, note=_again(before)))
+    mark = begun_test(reads=before.reads + 1 if before else 1)
+    write_test(studies, settings, seed, mark)
+    try:
+        report = examine(trained, setup.read_test(), device=setup.device)
+    except Exception:
+        # Nobody has seen an answer.
+        write_test(studies, settings, seed, before)
+        raise
+    mark = replace(mark, report_id=upload_report(studies, report, seed))
+    write_test(studies, settings, seed, mark)
+    return report, mark
+
+
+def _again(before: BegunTest) -> str:
+    times = "once" if before.reads == 1 else f"{before.reads} times"
+    return (
+        f"The test images are read once more: they were read {times} for this network, the last "
+        f"time at {before.at} by process {before.pid} on {before.host}, which ended before its "
+        "result was stored."
     )

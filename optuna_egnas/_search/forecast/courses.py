@@ -22,6 +22,7 @@ from ..._core.pace import Pace
 from ..._methods.egnas.encoding import Names, ranges
 from ..._methods.egnas.handover import start_from
 from ..._methods.egnas.space import MacroSpace, MicroSpace
+from ..._storage.attributes import FORECAST_RULE
 from ..._storage.link import ROLES, read_link
 from ..._storage.private import study_attributes, write_attribute
 
@@ -110,9 +111,9 @@ def write_forecast(studies: LinkedStudies, forecast: Forecast) -> None:
 
 
 def read_forecast(studies: LinkedStudies) -> Forecast | None:
-    """The forecast of a search's start; None where there was none."""
+    """The forecast of a search's start; None where there was none that could be read."""
     record = study_attributes(studies.macro).get(FORECAST)
-    return None if record is None else Forecast.from_json(record)
+    return None if record is None or FORECAST_RULE(record) else Forecast.from_json(record)
 
 
 def seconds_per_write(study: Study) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._core.words import clock
 from ..._methods.egnas.profile import Profile, Sized, profile
-from ...evaluation.engine.conditions import conditions, threads_for
+from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
 from ...evaluation.engine.timing import timed_pace
 from ..identity import recipe_from
 from ..plan import Plan
@@ -64,6 +64,7 @@ class Told(NamedTuple):
         ]
 
 
+@plain_modes()
 def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
     """What is known of a search that is only planned; writes nothing."""
     recipe = planned.recipe
@@ -80,6 +81,7 @@ def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
     return _told(planned.macro, planned.micro, pace, where, workers=workers)
 
 
+@plain_modes()
 def foretell_and_store(setup: Setup, *, workers: int) -> Told:
     """What is known of a search that has not begun; its forecast is stored with it."""
     studies, objective = setup.studies, setup.objective

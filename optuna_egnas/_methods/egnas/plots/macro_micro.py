@@ -9,8 +9,8 @@ from plotly.subplots import make_subplots
 
 from ....errors import SearchError
 from ....visualization._entries import Entry, entries
-from ....visualization._network import NetworkInfo, add_layers, network_info
 from ....visualization._style import dressed
+from .network import NetworkInfo, add_layers, network_info
 
 if TYPE_CHECKING:
     from ...._search.studies import LinkedStudies

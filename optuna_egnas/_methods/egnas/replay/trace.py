@@ -10,31 +10,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..._core.history import Failed, Stopped
-from ..._core.proposal import Done, Step
-from ..._core.records import each, given, number, short, text, texts, value, whole, wholes
-from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.space import MacroSpace, MicroSpace
-from ..._storage.link import ROLES, Role
-from ..._storage.private import all_trials
-from ..._storage.reader import by_candidate, decisive, trials_of_step
-from ...errors import SearchError, TraceError
-from ..studies import trials_of
+from ...._core.history import Failed, Stopped
+from ...._core.problem import MOST_EPOCHS
+from ...._core.proposal import Done, Step
+from ...._core.records import each, given, number, text, texts, value, whole, wholes
+from ...._search.studies import trials_of
+from ...._storage.attributes import of_trial
+from ...._storage.files import read_whole
+from ...._storage.link import ROLES, Role
+from ...._storage.private import all_trials
+from ...._storage.reader import by_candidate, decisive, trials_of_step
+from ....errors import SearchError, TraceError, short
+from ..architecture import Architecture
+from ..space import MacroSpace, MicroSpace
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from ..studies import LinkedStudies
+    from ...._search.studies import LinkedStudies
 
 
 FORMAT = "egnas-trace/1"
+LARGEST_FILE = 2**24
+"""Bytes of a trace; the published ones have 40 kB."""
 AS_THEY_ARE = (
     "min_depth",
     "max_depth",
@@ -105,10 +109,13 @@ def read_trace(path: Path) -> Trace:
         TraceError: the file is missing, is no trace, or is of another format.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        content = read_whole(path, at_most=LARGEST_FILE).decode("utf-8-sig")
+        record = json.loads(content, object_pairs_hook=_each_once)
     except OSError as error:
         reason = error.strerror or error
         raise TraceError(f"Cannot read the trace {path}: {reason}.") from None
+    except _Repeated as error:
+        raise TraceError(f"A trace must say each thing once, but {path} has {error}.") from None
     except (ValueError, RecursionError):
         raise TraceError(f"A trace must be a JSON file, but {path} is not.") from None
     found = record.get("format") if isinstance(record, dict) else None
@@ -118,6 +125,19 @@ def read_trace(path: Path) -> Trace:
         return _parse(record)
     except ValueError as error:
         raise TraceError(f"The trace {path} is incomplete or damaged: {error}") from None
+
+
+class _Repeated(Exception):
+    """A name that an object has twice: the first value would be lost in silence."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in record if names.count(name) > 1)
+        raise _Repeated(f"{short(repeated)} more than once in an object")
+    return record
 
 
 def write_trace(studies: LinkedStudies) -> dict[str, Any]:
@@ -214,7 +234,7 @@ def _candidate(item: Any, index: int, *, n_train: int, n_valid: int) -> Recorded
             phase=text(item, "phase"),
             depth=whole(item, "depth"),
             architecture=_architecture(item),
-            epochs=whole(item, "epochs"),
+            epochs=whole(item, "epochs", at_least=1, at_most=MOST_EPOCHS),
             params=whole(item, "params"),
             seconds=number(item, "seconds"),
             train_correct=tuple(wholes(item, "train_correct", at_most=n_train)),
@@ -269,24 +289,20 @@ def _row(
 ) -> dict[str, Any]:
     architecture, n_valid = step.proposal.candidate.architecture, space.n_valid or 0
     shares = [share for _, share in sorted(trial.intermediate_values.items())]
-    counts = [round(share * n_valid) for share in shares if math.isfinite(share)]
+    counts = [round(share * n_valid) for share in shares if 0 <= share <= 1]
     row = {
         "phase": step.proposal.phase,
         **architecture.to_json(),
         "epochs": step.proposal.candidate.epochs,
         "params": space.params(architecture),
-        "seconds": trial.user_attrs.get("seconds", 0.0),
-        "train_correct": trial.user_attrs.get("train_correct") or [],
+        "seconds": of_trial(trial, "seconds") or 0.0,
+        "train_correct": of_trial(trial, "train_correct") or [],
         "valid_correct": counts,
     }
     if isinstance(step.outcome, (Stopped, Failed)):
         return {**row, "refused": step.outcome.reason}
     score = step.score
-    if (
-        score is None
-        or not math.isfinite(score)
-        or max(counts, default=-1) != round(score * n_valid)
-    ):
+    if score is None or not 0 <= score <= 1 or max(counts, default=-1) != round(score * n_valid):
         raise SearchError(
             "A trace must hold each trial's right answers after each epoch, the best of them its "
             f"score, but trial {trial.number} of the {role} study did not report them."
@@ -297,9 +313,9 @@ def _row(
 def _n_train(studies: LinkedStudies) -> int:
     """Images that were trained on, as its trials counted them: a last batch of one is left out."""
     for trial in trials_of(studies):
-        correct = trial.user_attrs.get("train_correct")
-        accuracy = trial.user_attrs.get("train_accuracy")
-        if correct and accuracy:
+        correct = of_trial(trial, "train_correct")
+        accuracy = of_trial(trial, "train_accuracy")
+        if correct and accuracy and accuracy > 1e-9:
             images: int = round(max(correct) / accuracy)
             return images
     n_train = studies.link.dataset.get("n_train")

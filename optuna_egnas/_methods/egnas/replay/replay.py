@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from ..._core.history import Candidate
-from ..._core.proposal import Done, Proposal
-from ..._methods.egnas.encoding import Names
-from ..._storage.link import ROLES, Role
-from ..._storage.reader import suggest
-from ..studies import LinkedStudies, create_linked_studies
+from ...._core.history import Candidate
+from ...._core.proposal import Done, Proposal
+from ...._search.studies import LinkedStudies, create_linked_studies
+from ...._storage.link import ROLES, Role
+from ...._storage.reader import suggest
+from ..encoding import Names
 from .trace import Recorded, Trace
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .._methods.egnas.architecture import Architecture
-from .._methods.egnas.cost import count_macs, count_params
-from .._methods.egnas.operations import OPERATIONS, operation
-from ..errors import SearchError
-from ._style import GREY, PALE, dressed, hatched
-from ._style import OPERATIONS as OPERATION_LOOKS
+from ....errors import SearchError
+from ....visualization._style import GREY, PALE, dressed, hatched
+from ....visualization._style import OPERATIONS as OPERATION_LOOKS
+from ..architecture import Architecture
+from ..cost import count_macs, count_params
+from ..operations import OPERATIONS, operation
 
 if TYPE_CHECKING:
-    from .._methods.egnas.cost import Shape
-    from .._search.studies import LinkedStudies
+    from ...._search.studies import LinkedStudies
+    from ..cost import Shape
 
 
 class Part(NamedTuple):

@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from ..._core.history import Candidate
-from ..._core.proposal import Done
-from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.encoding import Names
-from ..._storage.claims import DROPPED, claimed_phase
-from ..._storage.link import ROLES, Role
-from ..._storage.private import all_trials
-from ..._storage.reader import suggest
-from ...errors import InvalidSpace, SearchError
-from ...samplers._walk import WalkSampler
-from ..studies import LinkedStudies, trials_of
+from ...._core.history import Candidate
+from ...._core.proposal import Done
+from ...._search.studies import LinkedStudies, trials_of
+from ...._storage.claims import DROPPED, claimed_phase
+from ...._storage.link import ROLES, Role
+from ...._storage.private import all_trials
+from ...._storage.reader import suggest
+from ....errors import InvalidSpace, SearchError
+from ....samplers._walk import WalkSampler
+from ..architecture import Architecture
+from ..encoding import Names
 from .replay import Replay, _tell, compare, open_replay
 
 if TYPE_CHECKING:

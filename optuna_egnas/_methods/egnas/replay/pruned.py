@@ -26,19 +26,19 @@ from optuna.pruners import (
 )
 from optuna.trial import TrialState
 
-from ..._core.history import Candidate
-from ..._core.proposal import Done
-from ..._methods.egnas.encoding import Names
-from ..._storage.reader import suggest
-from ...errors import InvalidSpace
-from ...pruners import BudgetPruner
+from ...._core.history import Candidate
+from ...._core.proposal import Done
+from ...._storage.reader import suggest
+from ....errors import InvalidSpace
+from ....pruners import BudgetPruner
+from ..encoding import Names
 from .replay import Replay, open_replay, replay
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import Trial
 
-    from ..studies import LinkedStudies
+    from ...._search.studies import LinkedStudies
     from .trace import Recorded, Trace
 
 
