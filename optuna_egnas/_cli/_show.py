@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """Show what a search has found, and its walk step by step."""
     from .._search.replay.trace import write_trace
-    from .._search.studies import trials_of
+    from .._storage.studies import trials_of
     from . import _show_search as _show
 
     quiet_optuna()

@@ -12,7 +12,7 @@ from .._storage.private import all_trials
 from ..errors import SearchError
 from ..evaluation.engine.conditions import conditions
 from ..evaluation.engine.course import Task, train_as
-from ..evaluation.engine.loop import EpochRecord
+from ..evaluation.engine.records import EpochRecord
 from .identity import stored_images, stored_recipe
 from .plan import choose_device
 from .setup import moved

@@ -21,7 +21,7 @@ from ..evaluation.engine.checkpoint import Checkpoints
 from ..evaluation.engine.precision import check_precision
 from ..evaluation.objective import Objective
 from ..options import SearchOptions
-from ..samplers._walk import WalkSampler
+from ..samplers._method import MethodSampler
 from .identity import identity, stored_policy, stored_recipe
 from .plan import plan
 from .studies import LinkedStudies, create_in, trials_of
@@ -105,7 +105,7 @@ def assemble(
     """Make an opened search ready to run on these training and validation images."""
     for role in ROLES:
         sampler = studies.study(role).sampler
-        assert isinstance(sampler, WalkSampler)
+        assert isinstance(sampler, MethodSampler)
         sampler.patience = options.stale_after
     check_precision(recipe.precision, device)
     place, moved_from = _keep_places(studies, options)

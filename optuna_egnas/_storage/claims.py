@@ -27,6 +27,7 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import Trial, TrialState
 
 from .._core.history import Candidate
+from .._core.problem import Space
 from .._core.proposal import Proposal
 from . import liveness as _alive
 from .private import all_trials, fail_trial
@@ -137,10 +138,10 @@ def has_claim(trial: FrozenTrial) -> bool:
     return CLAIM in trial.system_attrs
 
 
-def claimed(trial: FrozenTrial) -> Candidate | None:
-    """The candidate that a trial has claimed."""
+def claimed(trial: FrozenTrial, space: Space) -> Candidate | None:
+    """The candidate that a trial of a study with this space has claimed."""
     record = trial.system_attrs.get(CLAIM, {}).get("candidate")
-    return None if record is None else Candidate.from_json(record)
+    return None if record is None else Candidate.from_json(record, space.network_from_json)
 
 
 def claimed_phase(trial: FrozenTrial) -> str | None:

@@ -22,7 +22,7 @@ from .link import read_places
 from .private import study_attributes, write_attribute
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
+    from .studies import StoredStudies
 
 
 FINAL = "egnas:final:"
@@ -156,7 +156,7 @@ class Begun:
     at: str
 
 
-def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> None:
+def write_begun(studies: StoredStudies, settings: FinalSettings, seeds: int) -> None:
     """Write that trainings begin, or go on: only so are their checkpoints ever found again."""
     before = [each.seeds for each in all_begun(studies) if each.settings == settings]
     record = {
@@ -167,7 +167,7 @@ def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> 
     write_attribute(studies.micro, f"{BEGUN}{settings.digest()}", record)
 
 
-def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
+def all_begun(studies: StoredStudies) -> tuple[Begun, ...]:
     """All final trainings of a search that have ever begun, the latest last."""
     found = [
         Begun(**{**value, "settings": FinalSettings.from_json(value["settings"])})
@@ -177,7 +177,7 @@ def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
     return tuple(sorted(found, key=lambda begun: begun.at))
 
 
-def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
+def all_finals(studies: StoredStudies) -> tuple[FinalRecord, ...]:
     """All final trainings of a search that have ended, the oldest first."""
     attributes = study_attributes(studies.micro)
     found = [
@@ -187,7 +187,7 @@ def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
 
 
 def finals(
-    studies: LinkedStudies, settings: FinalSettings | None = None
+    studies: StoredStudies, settings: FinalSettings | None = None
 ) -> tuple[FinalRecord, ...]:
     """The final trainings that have ended with these settings, by their seeds.
 
@@ -208,6 +208,6 @@ def accuracy_words(records: Sequence[FinalRecord]) -> str:
     return f"{mean(accuracies):.2f} +- {stdev(accuracies):.2f} % ({len(accuracies)} seeds)"
 
 
-def place_of_artifacts(studies: LinkedStudies) -> str:
+def place_of_artifacts(studies: StoredStudies) -> str:
     """Where a search keeps its artifacts."""
     return full_place(read_places(studies.macro).get("artifacts", DEFAULT_PLACE))

@@ -9,12 +9,11 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
-from .._core.frontier import wanted
 from .._core.stopping import Bars, Stop, verdict
 from .._storage.claims import HOPELESS, PREMISE, claimed, is_ahead, write_stop
 from .._storage.private import all_trials, key_of
 from ..errors import InvalidSpace
-from ..samplers._walk import WalkSampler
+from ..samplers._method import MethodSampler
 from ._curves import Reading, SizeOf, best_bars, size_of, standard_error, walks_bars
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class BudgetPruner(BasePruner):
     def _judge(self, study: Study, trial: FrozenTrial, sign: float) -> object:
         """The verdict on a trial's curve; None where it is not compared."""
         sampler = study.sampler
-        reader = sampler.reader(study) if isinstance(sampler, WalkSampler) else None
+        reader = sampler.reader(study) if isinstance(sampler, MethodSampler) else None
         reading = Reading(sign=sign, reader=reader, size=self._size)
         trials = all_trials(study)
         complete = [
@@ -161,7 +160,7 @@ class BudgetPruner(BasePruner):
 
     def _premise_has_failed(self, study: Study, trial: FrozenTrial) -> bool:
         # Told by the trial alone: at most times there is nothing to read.
-        if not is_ahead(trial) or not isinstance(study.sampler, WalkSampler):
+        if not is_ahead(trial) or not isinstance(study.sampler, MethodSampler):
             return False
         reader = study.sampler.reader(study)
         candidate = _own(reader, trial)
@@ -180,7 +179,7 @@ class BudgetPruner(BasePruner):
             ahead = {_own(reader, trial) for trial in running if is_ahead(trial)}
             in_flight = frozenset(each for each in ahead if each is not None) | {candidate}
             history = reader.view(trials).history
-            known = (key, in_flight, wanted(reader.space, history, in_flight))
+            known = (key, in_flight, reader.space.wanted(history, in_flight))
             self._known = known
         return candidate in known[2]
 
@@ -188,7 +187,7 @@ class BudgetPruner(BasePruner):
 def _own(reader: Reader, trial: FrozenTrial) -> Candidate | None:
     """What a trial trains, if it is what it has claimed: others may have fixed a parameter."""
     candidate = reader.candidate(trial)
-    return candidate if candidate == claimed(trial) else None
+    return candidate if candidate == claimed(trial, reader.space) else None
 
 
 def _words(stop: Stop, sign: float, risk: float) -> str:

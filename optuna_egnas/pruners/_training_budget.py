@@ -10,7 +10,7 @@ from .._storage.claims import BUDGET
 from .._storage.link import read_link
 from .._storage.private import all_trials, study_attributes
 from ..errors import SearchError
-from ..samplers._walk import WalkSampler
+from ..samplers._method import MethodSampler
 from ._budget import BudgetPruner
 from ._curves import stored_budget
 
@@ -53,7 +53,7 @@ def training_budget(trial: Trial) -> Budget:
 
 
 def _walks_epochs(study: Study, trial: FrozenTrial) -> int | None:
-    if not isinstance(study.sampler, WalkSampler):
+    if not isinstance(study.sampler, MethodSampler):
         return None
     candidate = study.sampler.reader(study).candidate(trial)
     return candidate.epochs if candidate else None

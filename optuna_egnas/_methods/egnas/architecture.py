@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.history import Candidate
+from ..._core.network import Network
 from ...errors import InvalidSpace
 from .operations import operation
 
@@ -110,3 +112,14 @@ def check_kernel(kernel: int) -> None:
 def replaced(values: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
     """The same values with one of them changed."""
     return (*values[:index], value, *values[index + 1 :])
+
+
+def as_chain(network: Network) -> Architecture:
+    """The network, which is one of this method."""
+    assert isinstance(network, Architecture), "a space of EGNAS asks for chains only"
+    return network
+
+
+def chain_of(candidate: Candidate) -> Architecture:
+    """The network of a candidate, which is one of this method."""
+    return as_chain(candidate.architecture)

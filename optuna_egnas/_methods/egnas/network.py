@@ -12,10 +12,10 @@ import pkgutil
 import torch
 from torch import Generator, Tensor, nn
 
+from ..._core.network import Shape
 from ...errors import InvalidSpace
 from ..depthwise import DepthwiseConv2d
 from .architecture import Architecture, Layer
-from .cost import Shape
 from .operations import operation
 
 

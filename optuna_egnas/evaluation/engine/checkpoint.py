@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._core.history import Candidate
 from ..._core.recipe import Recipe
-from .loop import EpochRecord
+from .records import EpochRecord
 from .sealed import sealed, unsealed
 from .seed import seed_of
 

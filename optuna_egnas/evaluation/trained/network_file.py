@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..._core.network import Shape
 from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.cost import Shape
 from ..._methods.egnas.network import build
 from ...errors import EgnasError, SearchError
 from ..engine.augmentation import ChannelStatistics

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..._methods.egnas.cost import Shape
+from ..._core.network import Shape
 from ...errors import InvalidSpace, SearchError
 from ..data.images import read_image
 from . import onnx as _onnx

@@ -26,19 +26,18 @@ from optuna.pruners import (
 )
 from optuna.trial import TrialState
 
-from ..._core.history import Candidate
-from ..._core.proposal import Done
-from ..._methods.egnas.encoding import Names
-from ..._storage.reader import suggest
-from ...errors import InvalidSpace
-from ...pruners import BudgetPruner
+from ...._core.history import Candidate
+from ...._core.proposal import Done
+from ...._storage.reader import suggest
+from ....errors import InvalidSpace
+from ....pruners import BudgetPruner
 from .replay import Replay, open_replay, replay
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import Trial
 
-    from ..studies import LinkedStudies
+    from ...._search.studies import LinkedStudies
     from .trace import Recorded, Trace
 
 
@@ -175,7 +174,7 @@ def _ask(studies: LinkedStudies, recorded: Recorded) -> Trial | None:
     reader = studies.reader("macro")
     assert reader is not None
     trial = studies.macro.ask()
-    candidate = suggest(trial, reader.space, Names())
+    candidate = suggest(trial, reader.space)
     same = Candidate(architecture=recorded.architecture, epochs=recorded.epochs) == candidate
     return trial if same else None
 

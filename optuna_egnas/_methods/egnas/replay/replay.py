@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from ..._core.history import Candidate
-from ..._core.proposal import Done, Proposal
-from ..._methods.egnas.encoding import Names
-from ..._storage.link import ROLES, Role
-from ..._storage.reader import suggest
-from ..studies import LinkedStudies, create_linked_studies
+from ...._core.history import Candidate
+from ...._core.proposal import Done, Proposal
+from ...._search.studies import LinkedStudies, create_linked_studies
+from ...._storage.reader import suggest
 from .trace import Recorded, Trace
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def replay(
     """
     studies = open_replay(trace, storage=storage, name=name)
     path: list[Recorded] = []
-    for role in ROLES:
+    for role in studies.roles:
         difference = _replay_walk(studies, role, trace, path)
         if difference is not None:
             return _report(path, None, difference)
@@ -90,7 +88,7 @@ def open_replay(
 def compare(studies: LinkedStudies, trace: Trace) -> Replay:
     """Hold the walks of studies, as far as they have come, against a record."""
     path: list[Recorded] = []
-    for role in ROLES:
+    for role in studies.roles:
         walk = studies.walk(role)
         assert walk is not None
         asked = [step.proposal for step in walk.steps]
@@ -105,7 +103,7 @@ def compare(studies: LinkedStudies, trace: Trace) -> Replay:
 
 
 def _replay_walk(
-    studies: LinkedStudies, role: Role, trace: Trace, path: list[Recorded]
+    studies: LinkedStudies, role: str, trace: Trace, path: list[Recorded]
 ) -> dict[str, Any] | None:
     """Walk one study to its end; appends what agreed to `path`, returns the first difference."""
     walk = studies.walk(role)
@@ -119,7 +117,7 @@ def _replay_walk(
         trial = study.ask()
         reader = studies.reader(role)
         assert reader is not None
-        candidate = suggest(trial, reader.space, Names())
+        candidate = suggest(trial, reader.space)
         walk = studies.walk(role)
         assert walk is not None and not isinstance(walk.next, Done)
         key = (walk.next.phase, candidate)
@@ -178,7 +176,7 @@ def _key(proposal: Proposal) -> tuple[str, Candidate]:
     return proposal.phase, proposal.candidate
 
 
-def _proposed(studies: LinkedStudies, role: Role, key: tuple[str, Candidate]) -> dict[str, Any]:
+def _proposed(studies: LinkedStudies, role: str, key: tuple[str, Candidate]) -> dict[str, Any]:
     phase, candidate = key
     reader = studies.reader(role)
     assert reader is not None
