@@ -46,15 +46,15 @@ __all__ = [
 
 _DOORS = {
     "BudgetPruner": ".pruners",
-    "FinalResult": "._final_result",
-    "LinkedStudies": "._linked",
+    "FinalResult": "._search.final.result",
+    "LinkedStudies": "._search.studies",
     "MacroSampler": ".samplers",
     "MicroSampler": ".samplers",
-    "create_linked_studies": "._linked",
-    "export": "._export",
-    "load_linked_studies": "._linked",
-    "search": "._search",
-    "train": "._final",
+    "create_linked_studies": "._search.studies",
+    "export": "._search.export",
+    "load_linked_studies": "._search.studies",
+    "search": "._search.search",
+    "train": "._search.final.train",
     "training_budget": ".pruners",
 }
 """Names that are loaded when they are first used."""

@@ -19,10 +19,10 @@ from pathlib import Path
 import optuna
 import psutil
 import torch
-from optuna_egnas._search.setup.replay.trace import write_trace
-from optuna_egnas._search.setup.study_file import read_study_file
 
 from optuna_egnas import LinkedStudies, search
+from optuna_egnas._methods.egnas.replay.trace import write_trace
+from optuna_egnas._search.study_file import read_study_file
 
 
 def run(file: Path, seeds: int, storage: str) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import optuna
 import torch
 from optuna.trial import TrialState
-from optuna_egnas._search.run.run import run
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._storage.opening.interrupts import Terminated, ending_on_sigterm
 
 from optuna_egnas import LinkedStudies
+from optuna_egnas._search.run import run
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._storage.interrupts import Terminated, ending_on_sigterm
 from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.options import SearchOptions
 

@@ -4,8 +4,8 @@ from io import BytesIO
 
 import pytest
 from optuna.artifacts import FileSystemArtifactStore
-from optuna_egnas._storage.opening.artifacts import full_place, open_artifacts
 
+from optuna_egnas._storage.artifacts import full_place, open_artifacts
 from optuna_egnas.errors import SearchError
 
 

@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from optuna_egnas._storage.opening.reader import RESUMED
 from test_services import free_port, server
 
 from optuna_egnas import LinkedStudies, load_linked_studies
+from optuna_egnas._storage.reader import RESUMED
 
 pytestmark = pytest.mark.services
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from commands import Shell
-from optuna_egnas._search.setup.replay.trace import FORMAT, read_trace, write_trace
 from tracing import MISSING, N_TRAIN, N_VALID, Record, changed, searched
 
+from optuna_egnas._methods.egnas.replay.trace import FORMAT, read_trace, write_trace
 from optuna_egnas.errors import TraceError
 
 

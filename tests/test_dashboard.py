@@ -13,14 +13,15 @@ from wsgiref.util import setup_testing_defaults
 import optuna
 import pytest
 from commands import TINY, Shell
-from optuna_egnas._storage.opening.link import ROLES
-from optuna_egnas._storage.opening.urls import full_url
 
 from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
+from optuna_egnas._storage.urls import full_url
 from optuna_egnas.visualization import _dashboard as dashboard
 from optuna_egnas.visualization._dashboard import PLOTS, Board
 from optuna_egnas.visualization._entries import entries
 from optuna_egnas.visualization._notes import MARK, merged, study_note
+
+ROLES = ("macro", "micro")
 
 pytest.importorskip("optuna_dashboard")
 

@@ -13,15 +13,16 @@ import pytest
 import torch
 from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
-from optuna_egnas._search.setup.catalogue import delete_search
-from optuna_egnas._search.setup.final.networks import load_final, load_report, store_final
-from optuna_egnas._storage.opening.finals import FinalRecord, FinalSettings, all_finals, finals
 from searching import MACRO_OF_ONE, searched, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._search.catalogue import delete_search
+from optuna_egnas._search.final.networks import load_final, load_report, store_final
+from optuna_egnas._storage.finals import FinalRecord, FinalSettings, all_finals, finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.trained.examination import examine
@@ -109,7 +110,7 @@ def test_the_record_is_small_and_plain(studies: LinkedStudies) -> None:
     ]
     assert attribute == json.loads(json.dumps(attribute))
     assert len(json.dumps(attribute)) < 4000
-    assert FinalRecord.from_json(attribute) == record
+    assert FinalRecord.from_json(attribute, EGNAS) == record
 
 
 def test_the_dashboard_lists_the_files(studies: LinkedStudies) -> None:

@@ -7,13 +7,12 @@ import pytest
 from linking import MACRO, both, contents, create, score, story, train
 from optuna.storages import InMemoryStorage
 from optuna.trial import Trial, TrialState
-from optuna_egnas._search.setup.forecast.estimate import seconds_left
-from optuna_egnas._storage.opening.link import START, Role
-from optuna_egnas._storage.opening.reader import suggest
 
 from optuna_egnas import LinkedStudies, MacroSampler
 from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._search.forecast.estimate import seconds_left
+from optuna_egnas._storage.link import START
+from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import SearchError
 
 
@@ -77,10 +76,10 @@ def test_both_studies_can_be_optimised_to_their_ends(unbroken: LinkedStudies) ->
     studies = create()
 
     def objective(trial: Trial) -> float:
-        role: Role = "macro" if trial.study.study_name.endswith("macro") else "micro"
+        role: str = "macro" if trial.study.study_name.endswith("macro") else "micro"
         reader = studies.reader(role)
         assert reader is not None
-        return score(suggest(trial, reader.space, Names()))
+        return score(suggest(trial, reader.space))
 
     for study in both(studies):
         study.optimize(objective, n_trials=100)
@@ -94,7 +93,7 @@ def test_a_macro_search_that_found_nothing_says_why() -> None:
     studies = create()
     while not isinstance(studies.frontier("macro"), Done):
         trial = studies.macro.ask()
-        suggest(trial, MACRO, Names())
+        suggest(trial, MACRO)
         trial.set_user_attr("error", "the network exploded")
         trial.set_user_attr("error_is_final", True)
         studies.macro.tell(trial, state=TrialState.FAIL)

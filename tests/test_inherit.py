@@ -12,13 +12,13 @@ import pytest
 from commands import TINY, Shell
 from folders import in_memory
 from optuna.trial import FrozenTrial
-from optuna_egnas._search.setup.replay.trace import write_trace
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._search.setup.studies import trials_of
 from searching import NAME, At, bars, elsewhere, left_over, options, searched, story, url
 
 from optuna_egnas import LinkedStudies, MacroSampler, MacroSpace, load_linked_studies, search
 from optuna_egnas._core.inheriting import SHARE
+from optuna_egnas._methods.egnas.replay.trace import write_trace
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._search.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation import objective as _objective
 from optuna_egnas.evaluation.account import Progress

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from commands import TINY, Shell
 from optuna.trial import TrialState
-from optuna_egnas._search.setup.studies import trials_of
-from optuna_egnas._storage.opening.limits import epochs_of, limit_reached
 from searching import NAME, bars, options, searched, story, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies, search
 from optuna_egnas._cli._arguments import read_duration
+from optuna_egnas._search.studies import trials_of
+from optuna_egnas._storage.limits import epochs_of, limit_reached
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.account import Progress
 

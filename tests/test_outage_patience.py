@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
-from optuna_egnas._storage.opening.outage import APART, LONGEST, Outage
 
 from optuna_egnas._storage.opening import outage as _outage
+from optuna_egnas._storage.outage import APART, LONGEST, Outage
 
 
 @pytest.fixture

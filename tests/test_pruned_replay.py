@@ -10,10 +10,10 @@ from typing import Any
 import optuna
 import pytest
 from commands import Shell
-from optuna_egnas._search.setup.replay.pruned import PRUNERS, compared, pruned_replay, stops_of
-from optuna_egnas._search.setup.replay.trace import Trace, read_trace
 from tracing import TRACES
 
+from optuna_egnas._methods.egnas.replay.pruned import PRUNERS, compared, pruned_replay, stops_of
+from optuna_egnas._methods.egnas.replay.trace import Trace, read_trace
 from optuna_egnas.errors import InvalidSpace
 from optuna_egnas.pruners import BudgetPruner
 

@@ -164,9 +164,9 @@ def test_a_deleted_search_leaves_nothing_and_others_alone(
 
 def test_its_checkpoints_and_uploads_go_too(egnas: Shell) -> None:
     from optuna.artifacts import FileSystemArtifactStore, upload_artifact
-    from optuna_egnas._search.setup.identity import stored_recipe
 
     from optuna_egnas._core.history import Candidate
+    from optuna_egnas._search.identity import stored_recipe
     from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
 
     studies = load_linked_studies(storage=url(egnas), name="tiny")

@@ -27,11 +27,11 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Check that the samplers walk as a recorded search did."""
-    from .._search.replay.pruned import PrunedReplay, pruned_replay
-    from .._search.replay.replay import Replay
-    from .._search.replay.replay import replay as run_replay
-    from .._search.replay.simulate import Simulation, simulate
-    from .._search.replay.trace import read_trace
+    from .._methods.egnas.replay.pruned import PrunedReplay, pruned_replay
+    from .._methods.egnas.replay.replay import Replay
+    from .._methods.egnas.replay.replay import replay as run_replay
+    from .._methods.egnas.replay.simulate import Simulation, simulate
+    from .._methods.egnas.replay.trace import read_trace
     from . import _show_search as _show
 
     quiet_optuna()

@@ -121,6 +121,7 @@ def search(
     """Find a whole network; the same command goes on where it was stopped."""
     from .._search import setup as _search
     from .._search import workers as _workers
+    from .._search.worker import Job
     from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
@@ -170,7 +171,7 @@ def search(
             options=options,
             watch=display,
         )
-        job = _workers.Job(
+        job = Job(
             data=dataset,
             storage=storage,
             name=setup.studies.name,
@@ -200,8 +201,8 @@ def worker(
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
-    from .._search import setup as _search
-    from .._search import workers as _workers
+    from .._search.run import run
+    from .._search.worker import join
     from ..evaluation.data.labelled import DataOptions
     from ..options import SearchOptions
     from . import _show_search as _show
@@ -209,14 +210,14 @@ def worker(
     quiet_optuna()
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
-        setup = _workers.join(
+        setup = join(
             storage=storage,
             name=checked_name(name),
             device=device,
             options=SearchOptions(data=DataOptions(root=data_root), artifacts=artifacts),
             watch=display,
         )
-        _train(setup, display, lambda: _search.run(setup))
+        _train(setup, display, lambda: run(setup))
         _finish(setup, storage, as_json=as_json)
 
 
@@ -234,16 +235,14 @@ def _forecast(
     from .._search.plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
-    _tell_idle(options, planned.macro.policy)
+    _tell_idle(options, next(iter(planned.spaces.values())).policy)
     told = foretell(planned, options, workers=workers)
     print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
 
 
 def _tell_idle(options: SearchOptions, policy: str) -> None:
     """Say which options change nothing."""
-    from .._methods.egnas.profiles import idle_options
-
-    idle = idle_options(options, policy)
+    idle = options.ignored(policy)
     if idle:
         errors.print(f"Policy {policy} has no use for {', '.join(idle)}.")
 

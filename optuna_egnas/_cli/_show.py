@@ -37,7 +37,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what a search has found, and its walk step by step."""
-    from .._search.replay.trace import write_trace
+    from .._methods.egnas.replay.trace import write_trace
     from .._storage.studies import trials_of
     from . import _show_search as _show
 

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -26,11 +26,12 @@ from ..visualization._entries import entries
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from .._core.problem import Space
+    from .._methods.egnas.replay.pruned import PrunedReplay
+    from .._methods.egnas.replay.replay import Replay
+    from .._methods.egnas.replay.simulate import Simulation
     from .._search.catalogue import Summary
     from .._search.doctor import Check
-    from .._search.replay.pruned import PrunedReplay
-    from .._search.replay.replay import Replay
-    from .._search.replay.simulate import Simulation
     from .._search.rerun import Rerun
     from .._search.studies import LinkedStudies
     from .._storage.result import Result
@@ -64,7 +65,7 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     """The network found, where it is stored, and what to type next."""
     result = studies.result()
     table = Table(title=_title(result), show_header=False, title_justify="left")
-    for row in _rows(result):
+    for row in _rows(result, studies.link.space):
         table.add_row(*row)
     tested = finals(studies)
     if tested:
@@ -106,22 +107,24 @@ def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
 
 def csv_of(studies: LinkedStudies) -> str:
     """All trainings as comma-separated values, under the names of the fields of `Entry`."""
-    text = io.StringIO()
+    text, told = io.StringIO(), entries(studies)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_PLAIN, "depth", "width", "ops", "kernels", "curve"])
-    for entry in entries(studies):
-        architecture = entry.architecture
-        writer.writerow(
-            [
-                *(getattr(entry, field) for field in _PLAIN),
-                architecture.depth,
-                architecture.width,
-                " ".join(architecture.ops),
-                " ".join(map(str, architecture.kernels)),
-                " ".join(map(str, entry.curve)),
-            ]
-        )
+    rows = [({field: getattr(entry, field) for field in _PLAIN}, entry) for entry in told]
+    networks = [_flat(entry.architecture.to_json()) for entry in told]
+    columns = dict.fromkeys(key for network in networks for key in network)
+    writer.writerow([*_PLAIN, *columns, "curve"])
+    for (plain, entry), network in zip(rows, networks, strict=True):
+        values = [network.get(column, "") for column in columns]
+        writer.writerow([*plain.values(), *values, " ".join(map(str, entry.curve))])
     return text.getvalue()
+
+
+def _flat(network: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a network, lists as words with spaces between them."""
+    return {
+        key: " ".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in network.items()
+    }
 
 
 def print_summaries(found: list[Summary], storage: str) -> None:
@@ -130,12 +133,22 @@ def print_summaries(found: list[Summary], storage: str) -> None:
         out.print(f"{shown(storage)} holds no search.", soft_wrap=True)
         return
     table = Table(title=f"Searches in {shown(storage)}", title_justify="left")
-    for column in ("name", "data", "state", "candidates", "accuracy", "parameters", "last trial"):
+    for column in (
+        "name",
+        "method",
+        "data",
+        "state",
+        "candidates",
+        "accuracy",
+        "parameters",
+        "last trial",
+    ):
         right = column in ("candidates", "accuracy", "parameters")
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for each in found:
         table.add_row(
             each.name,
+            each.method,
             each.dataset,
             f"{each.state} ({each.workers})" if each.workers else each.state,
             str(each.candidates),
@@ -157,8 +170,8 @@ def print_checks(found: Sequence[Check]) -> None:
 
 def print_replay(shown: Replay | Simulation | PrunedReplay) -> None:
     """Whether a replay agreed, where it did not, and what its workers or its pruner gained."""
-    from .._search.replay.pruned import PrunedReplay
-    from .._search.replay.simulate import Simulation
+    from .._methods.egnas.replay.pruned import PrunedReplay
+    from .._methods.egnas.replay.simulate import Simulation
 
     replayed = shown.replay if isinstance(shown, (Simulation, PrunedReplay)) else shown
     verdict = "the walk and the result are the recorded ones" if replayed.match else "differs"
@@ -296,14 +309,15 @@ def _title(result: Result) -> str:
     return f"{result.name}: {'the network found' if result.finished else 'the best so far'}"
 
 
-def _rows(result: Result) -> list[tuple[str, str]]:
-    rows = [("candidates", f"{result.candidates}, {result.epochs} epochs")]
+def _rows(result: Result, space: Space) -> list[tuple[str, str]]:
+    rows = [
+        ("method", result.method),
+        ("candidates", f"{result.candidates}, {result.epochs} epochs"),
+    ]
     if result.architecture is not None:
         accuracy = "" if result.valid_accuracy is None else f"{100 * result.valid_accuracy:.2f} %"
         rows = [
-            ("depth, width", f"{result.architecture.depth}, {result.architecture.width}"),
-            ("operations", " ".join(result.architecture.ops)),
-            ("kernel sizes", " ".join(str(size) for size in result.architecture.kernels)),
+            *space.rows(result.architecture),
             ("parameters", f"{result.params:,}"),
             ("multiply-accumulates", f"{result.macs:,} per image"),
             ("validation accuracy", accuracy),

@@ -1,8 +1,8 @@
 """A search method: its studies, its networks, and everything else that the package asks of it.
 
-A method is one object. It is named by a line of `METHODS`, by an entry point `optuna_egnas.methods`
-of an installed package, or by where it stands, as "package.module:NAME". What it must answer is
-listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a default here.
+A method is one object. It is named by a line of `METHODS`, by an entry point of an installed
+package (`optuna_egnas.methods`), or by where it stands, as "package.module:NAME". What it must
+answer is listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a default here.
 """
 
 from __future__ import annotations

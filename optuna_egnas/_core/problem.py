@@ -172,6 +172,10 @@ class Space:
         values = network.to_json()
         return ", ".join(f"{name} {value}" for name, value in values.items())
 
+    def rows(self, network: Network) -> list[tuple[str, str]]:
+        """A network as rows of a table: a name and words each."""
+        return [("network", self.describe(network))]
+
     def details(self, network: Network) -> tuple[str, ...]:
         """The layers of a network, a few words each; empty where `describe` says all."""
         return ()

@@ -12,15 +12,18 @@ from optuna.trial import TrialState
 
 from .._storage.artifacts import open_artifacts
 from .._storage.claims import is_alive
-from .._storage.link import ROLES, find_search, linked_studies, read_places
+from .._storage.link import find_search, linked_studies, read_places
 from .._storage.private import all_trials
+from .._storage.studies import trials_of
 from ..errors import EgnasError, SearchError
-from .studies import LinkedStudies, load_linked_studies, trials_of
+from .studies import LinkedStudies, load_linked_studies
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+    from .._storage.link import Link
 
 
 class Summary(NamedTuple):
@@ -32,6 +35,7 @@ class Summary(NamedTuple):
     """
 
     name: str
+    method: str
     dataset: str
     state: str
     workers: int = 0
@@ -44,22 +48,21 @@ class Summary(NamedTuple):
 def summaries(storage: BaseStorage) -> list[Summary]:
     """All searches of a storage by name."""
     found = {link.name: link for _, link in linked_studies(storage)}
-    return [
-        _summary(storage, name, str(link.dataset.get("dataset", "")))
-        for name, link in sorted(found.items())
-    ]
+    return [_summary(storage, name, link) for name, link in sorted(found.items())]
 
 
-def _summary(storage: BaseStorage, name: str, dataset: str) -> Summary:
+def _summary(storage: BaseStorage, name: str, link: Link) -> Summary:
+    dataset = str(link.dataset.get("dataset", ""))
     try:
         studies = load_linked_studies(storage=storage, name=name)
     except EgnasError as error:
-        return Summary(name=name, dataset=dataset, state=str(error))
+        return Summary(name=name, method=link.method, dataset=dataset, state=str(error))
     result, trials = studies.result(), trials_of(studies)
     workers = sum(map(_runs, trials))
     times = [time for trial in trials for time in (trial.datetime_start, trial.datetime_complete)]
     return Summary(
         name=name,
+        method=link.method,
         dataset=dataset,
         state=_state(result.finished, workers, bool(trials)),
         workers=workers,
@@ -115,7 +118,8 @@ def delete_search(storage: BaseStorage, name: str) -> None:
         SearchError: as `check_may_be_deleted`.
     """
     studies = check_may_be_deleted(storage, name)
-    if len(studies) == len(ROLES):
+    found = find_search(storage, name)
+    if len(studies) == len(next(link for _, link in found.values()).roles):
         # Files are not worth a failure: a bucket may be out of reach for who only tidies up.
         with suppress(Exception):
             _remove_files(storage, load_linked_studies(storage=storage, name=name))
@@ -128,12 +132,12 @@ def _remove_files(storage: BaseStorage, studies: LinkedStudies) -> None:
     from .final.train import forget_finals
     from .identity import stored_recipe
 
-    place = read_places(studies.macro).get("artifacts")
+    place = read_places(studies.first).get("artifacts")
     if place is None:
         return
     store, link = open_artifacts(place), studies.link
     forget_finals(studies, Checkpoints(store=store))
-    for role in ROLES:
+    for role in studies.roles:
         study, reader = studies.study(role), studies.reader(role)
         trials = all_trials(study)
         owners: list[Study | FrozenTrial] = [study, *trials]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .._core.method import method
+from .._core.problem import Space
 from .._core.recipe import Recipe
-from .._methods.egnas.profiles import spaces
-from .._methods.egnas.space import MacroSpace, MicroSpace
 from ..errors import SearchError
 from ..evaluation.data.labelled import LabelledImages, TrainingData, load_training, split
 from ..evaluation.engine.precision import AUTO, check_precision
@@ -37,8 +37,7 @@ class Plan:
     content: TrainingData
     training: LabelledImages
     validation: LabelledImages
-    macro: MacroSpace
-    micro: MicroSpace
+    spaces: Mapping[str, Space]
     recipe: Recipe
     final_recipe: Recipe
     is_open: bool
@@ -48,7 +47,8 @@ class Plan:
         """What is decided once for a search, given its stored link, if it has one."""
         if not self.is_open:
             return {}
-        return decided_recipe(link, options, self.macro, self.recipe, self.device)
+        first = next(iter(self.spaces.values()))
+        return decided_recipe(link, options, first, self.recipe, self.device)
 
 
 def plan(
@@ -73,21 +73,41 @@ def plan(
     )
     check_precision(options.precision, where)
     name = name or _default_name(content.name)
-    if "policy" not in options.macro and (kept := policy_of(name)) is not None:
-        options = replace(options, macro={**options.macro, "policy": kept})
-    macro, micro = spaces(content, len(validation.labels), options)
-    recipe, final = asked_recipes(content, options, macro.policy, len(training.labels))
+    spaces = spaces_of(content, len(validation.labels), options, kept=policy_of(name))
+    recipe, final = asked_recipes(content, options, spaces, len(training.labels))
     return Plan(
         name=name,
         content=content,
         training=training,
         validation=validation,
-        macro=macro,
-        micro=micro,
+        spaces=spaces,
         recipe=recipe,
         final_recipe=final,
         is_open=options.precision == AUTO and "precision" not in options.recipe,
         device=where,
+    )
+
+
+def spaces_of(
+    content: TrainingData, n_valid: int, options: SearchOptions, *, kept: str | None = None
+) -> dict[str, Space]:
+    """The spaces of a search on these data, `n_valid` of them held back for validation.
+
+    `kept` is the policy of a search that is there: it stays where the options name none.
+    """
+    given = options.given()
+    named = any("policy" in fields for fields in given.values())
+    if not named and kept is not None:
+        given = options.with_fields(policy=kept).given()
+    return method(options.method).spaces(
+        {
+            "input_shape": content.input_shape,
+            "classes": content.classes,
+            "n_valid": n_valid,
+        },
+        profile=options.profile or ("quick" if content.name == "digits" else "full"),
+        given=given,
+        inherit=options.inherit,
     )
 
 

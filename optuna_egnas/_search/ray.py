@@ -15,14 +15,13 @@ import torch
 
 from ..errors import SearchError
 from ..evaluation.account import Progress
-from .worker import _work, threads_each
-from .workers import POLL
+from .worker import POLL, threads_each, work
 
 if TYPE_CHECKING:
     from .worker import Ended, Job
 
 
-def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
+def run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
     try:
         import ray
         from ray.util.queue import Queue
@@ -59,4 +58,4 @@ def _pass_on(told: Any, watch: Callable[[Progress], None] | None) -> None:
 def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
     if not torch.cuda.is_available():
         torch.set_num_threads(threads_each(workers))
-    return _work(job, number, told.put)
+    return work(job, number, told.put)

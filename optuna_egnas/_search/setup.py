@@ -11,9 +11,10 @@ from optuna.storages import InMemoryStorage
 
 from .._core.recipe import Recipe
 from .._storage.artifacts import DEFAULT_PLACE, MemoryStore, Store, full_place, open_artifacts
-from .._storage.link import ROLES, read_places, write_places
+from .._storage.link import read_places, write_places
 from .._storage.opening import open_storage
 from .._storage.private import storage_of
+from .._storage.studies import trials_of
 from .._storage.urls import DEFAULT_URL, full_url
 from ..evaluation.account import Progress
 from ..evaluation.data.labelled import LabelledImages
@@ -24,7 +25,7 @@ from ..options import SearchOptions
 from ..samplers._method import MethodSampler
 from .identity import identity, stored_policy, stored_recipe
 from .plan import plan
-from .studies import LinkedStudies, create_in, trials_of
+from .studies import LinkedStudies, create_in
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -70,8 +71,8 @@ def prepare(
     studies = create_in(
         lambda: open_storage(storage, heartbeat=True),
         name=planned.name,
-        macro=planned.macro,
-        micro=planned.micro,
+        method=options.method,
+        spaces=planned.spaces,
         dataset=identity(
             planned.content,
             options,
@@ -103,7 +104,7 @@ def assemble(
     storage: str,
 ) -> Setup:
     """Make an opened search ready to run on these training and validation images."""
-    for role in ROLES:
+    for role in studies.roles:
         sampler = studies.study(role).sampler
         assert isinstance(sampler, MethodSampler)
         sampler.patience = options.stale_after
@@ -132,14 +133,14 @@ def assemble(
 
 def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | None, str | None]:
     """Where the checkpoints are kept, stored for all workers, and where they were until now."""
-    stored = read_places(studies.macro)
+    stored = read_places(studies.first)
     before = stored.get("artifacts")
-    if options.artifacts is None and isinstance(storage_of(studies.macro), InMemoryStorage):
+    if options.artifacts is None and isinstance(storage_of(studies.first), InMemoryStorage):
         # A search in memory ends with its process: no other will look for a checkpoint.
         return None, None
     place = full_place(options.artifacts or before or DEFAULT_PLACE)
     data = {} if options.data.root is None else {"data": full_place(options.data.root)}
-    for role in ROLES:
+    for role in studies.roles:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None
 

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ..options import SearchOptions
 
 
+POLL = 0.5
+"""Seconds between two looks at the workers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What each worker is given: the same as `search`, by value."""
@@ -91,15 +95,15 @@ def threads_each(workers: int) -> int:
     return max(1, cores // workers)
 
 
-def _work_here(job: Job, number: int, workers: int, told: Any) -> None:
+def work_here(job: Job, number: int, workers: int, told: Any) -> None:
     """A worker process. Its starter alone hears Ctrl-C, and passes it on as SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads_each(workers))
     with suppress(KeyboardInterrupt), ending_on_sigterm():
-        told.put(_work(job, number, lambda event: told.put(event)))
+        told.put(work(job, number, lambda event: told.put(event)))
 
 
-def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
+def work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
     """Join the search and work until it has ended."""
     import optuna
 

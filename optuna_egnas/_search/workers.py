@@ -23,11 +23,11 @@ from .._storage.limits import limit_reached
 from .._storage.urls import parse_url
 from ..errors import InvalidSpace, SearchError
 from ..evaluation.account import Progress
-from .ray import _run_ray
+from .ray import run_ray
 from .run import bound, finish
 from .run import run as run_alone
 from .setup import Setup
-from .worker import Ended, _work_here, threads_each
+from .worker import POLL, Ended, threads_each, work_here
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 ENGINES = ("processes", "ray")
 GRACE = 60.0
 """Seconds that workers have to write their checkpoints when they are asked to end."""
-POLL = 0.5
 
 
 def run(
@@ -61,7 +60,7 @@ def run(
     if workers == 1 and engine == "processes":
         run_alone(setup)
         return
-    run_all = _run_processes if engine == "processes" else _run_ray
+    run_all = _run_processes if engine == "processes" else run_ray
     errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
     if setup.studies.result().finished:
         finish(setup)
@@ -102,7 +101,7 @@ def _run_processes(
     told: Any = context.Queue()
     processes: list[SpawnProcess] = []
     for number in range(workers):
-        process = context.Process(target=_work_here, args=(job, number, workers, told))
+        process = context.Process(target=work_here, args=(job, number, workers, told))
         with _environment(number, workers):
             process.start()
         processes.append(process)

@@ -1,4 +1,4 @@
-"""The final trainings of a search: what its micro study stores of them, and their files.
+"""The final trainings of a search: what its last study stores of them, and their files.
 
 Each is a user attribute of its own, so that two processes never write over each other; what does
 not fit there, the weights and the confusion matrix, are two artifacts of the study, which
@@ -15,8 +15,9 @@ from datetime import datetime, timezone
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
+from .._core.method import Method
+from .._core.network import Network
 from .._core.report import Bin, bins_from_json, calibration_error
-from .._methods.egnas.architecture import Architecture
 from .artifacts import DEFAULT_PLACE, full_place
 from .link import read_places
 from .private import study_attributes, write_attribute
@@ -43,16 +44,17 @@ class FinalSettings:
         ema: by how much an average of the weights keeps of itself at each step; 0: no average.
     """
 
-    architecture: Architecture
+    architecture: Network
     epochs: int
     recipe: Mapping[str, Any]
     n_train: int
     ema: float = 0.0
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> FinalSettings:
+    def from_json(cls, record: Mapping[str, Any], method: Method) -> FinalSettings:
         """Read what `to_json` wrote."""
-        return cls(**{**record, "architecture": Architecture.from_json(record["architecture"])})
+        network = method.network_from_json(record["architecture"])
+        return cls(**{**record, "architecture": network})
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -106,12 +108,12 @@ class FinalRecord:
     stored: str
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> FinalRecord:
+    def from_json(cls, record: Mapping[str, Any], method: Method) -> FinalRecord:
         """Read what `to_json` wrote."""
         values = dict(record)
         for derived in ("epochs", "test_accuracy", "calibration_error"):
             del values[derived]
-        values["settings"] = FinalSettings.from_json(values["settings"])
+        values["settings"] = FinalSettings.from_json(values["settings"], method)
         values["bins"] = bins_from_json(values["bins"])
         for key in ("class_correct", "class_total"):
             values[key] = tuple(values[key])
@@ -164,14 +166,14 @@ def write_begun(studies: StoredStudies, settings: FinalSettings, seeds: int) -> 
         "seeds": max([seeds, *before]),
         "at": datetime.now(timezone.utc).isoformat(),
     }
-    write_attribute(studies.micro, f"{BEGUN}{settings.digest()}", record)
+    write_attribute(studies.last, f"{BEGUN}{settings.digest()}", record)
 
 
 def all_begun(studies: StoredStudies) -> tuple[Begun, ...]:
     """All final trainings of a search that have ever begun, the latest last."""
     found = [
-        Begun(**{**value, "settings": FinalSettings.from_json(value["settings"])})
-        for key, value in study_attributes(studies.micro).items()
+        Begun(**{**value, "settings": FinalSettings.from_json(value["settings"], studies.method)})
+        for key, value in study_attributes(studies.last).items()
         if key.startswith(BEGUN)
     ]
     return tuple(sorted(found, key=lambda begun: begun.at))
@@ -179,9 +181,11 @@ def all_begun(studies: StoredStudies) -> tuple[Begun, ...]:
 
 def all_finals(studies: StoredStudies) -> tuple[FinalRecord, ...]:
     """All final trainings of a search that have ended, the oldest first."""
-    attributes = study_attributes(studies.micro)
+    attributes = study_attributes(studies.last)
     found = [
-        FinalRecord.from_json(value) for key, value in attributes.items() if key.startswith(FINAL)
+        FinalRecord.from_json(value, studies.method)
+        for key, value in attributes.items()
+        if key.startswith(FINAL)
     ]
     return tuple(sorted(found, key=lambda record: record.stored))
 
@@ -210,4 +214,4 @@ def accuracy_words(records: Sequence[FinalRecord]) -> str:
 
 def place_of_artifacts(studies: StoredStudies) -> str:
     """Where a search keeps its artifacts."""
-    return full_place(read_places(studies.macro).get("artifacts", DEFAULT_PLACE))
+    return full_place(read_places(studies.first).get("artifacts", DEFAULT_PLACE))

@@ -38,8 +38,8 @@ class Entry(NamedTuple):
     `place` counts the steps of the search from 1 and is None beside the walk; `number` is its
     trial, None where that is gone. `fate` is the verdict's name on the walk, else what became of
     it. Scores and accuracies are fractions; `best` is the incumbent's score after this step, None
-    where none counts. `curve` is the validation accuracy after each epoch. `seconds` of training. `details` are the
-    network's layers, where the name does not say all.
+    where none counts. `curve` is the validation accuracy after each epoch. `seconds` of training.
+    `details` are the network's layers, where the name does not say all.
     """
 
     place: int | None

@@ -115,7 +115,8 @@ def _state(result: Result) -> str:
 def _found(studies: StoredStudies, result: Result) -> str:
     if result.architecture is None:
         return ""
-    said = f"{studies.link.space.describe(result.architecture)}, {result.params:,} parameters, {result.macs:,} multiply-accumulates"
+    network = studies.link.space.describe(result.architecture)
+    said = f"{network}, {result.params:,} parameters, {result.macs:,} multiply-accumulates"
     if result.valid_accuracy is None:
         return f"{said}."
     return f"{said}, {100 * result.valid_accuracy:.2f} % of the validation images right."

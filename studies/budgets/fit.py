@@ -15,9 +15,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from optuna_egnas._search.setup.replay.trace import Recorded, Trace, read_trace
 
 from optuna_egnas._core.budget import DEPTH_EXPONENT, SIZE_EXPONENT
+from optuna_egnas._methods.egnas.replay.trace import Recorded, Trace, read_trace
 
 LEVEL = 0.85
 

@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import optuna
-from optuna_egnas._search.run.run import run
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._search.setup.studies import trials_of
 
+from optuna_egnas._search.run import run
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._search.studies import trials_of
 from optuna_egnas.options import SearchOptions
 from optuna_egnas.visualization._dashboard import Board
 

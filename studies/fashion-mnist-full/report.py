@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-from optuna_egnas._search.setup.studies import trials_of
-from optuna_egnas._storage.opening.finals import finals
 
 from optuna_egnas import LinkedStudies
+from optuna_egnas._search.studies import trials_of
+from optuna_egnas._storage.finals import finals
 
 WORDS = Path(__file__).parent / "words.md"
 Rows = list[dict[str, str]]

@@ -25,12 +25,12 @@ from typing import Any
 
 import torch
 from networks import Rival, rivals
-from optuna_egnas._search.setup.identity import stored_images, stored_test
-from optuna_egnas._storage.opening.finals import finals
 from report import report
 
 from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._search.identity import stored_images, stored_test
+from optuna_egnas._storage.finals import finals
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.loop import count_correct, train

@@ -15,11 +15,11 @@ import statistics
 from collections.abc import Iterator
 
 import optuna
-from optuna_egnas._search.run.run import run
-from optuna_egnas._search.setup.forecast.estimate import review
-from optuna_egnas._search.setup.forecast.forecast import foretell_and_store
-from optuna_egnas._search.setup.setup import prepare
 
+from optuna_egnas._search.forecast.estimate import review
+from optuna_egnas._search.forecast.forecast import foretell_and_store
+from optuna_egnas._search.run import run
+from optuna_egnas._search.setup import prepare
 from optuna_egnas.options import SearchOptions
 
 NAMES = ("took / forecast", "rest at 25 %", "rest at 50 %", "rest at 75 %")

@@ -24,10 +24,10 @@ from optuna.pruners import (
     PercentilePruner,
     SuccessiveHalvingPruner,
 )
-from optuna_egnas._search.setup.replay.pruned import OPTUNAS, compared, patient, stops_of
-from optuna_egnas._search.setup.replay.trace import Recorded, Trace, read_trace
 
 from optuna_egnas._core.stopping import Bars, Curve, predict
+from optuna_egnas._methods.egnas.replay.pruned import OPTUNAS, compared, patient, stops_of
+from optuna_egnas._methods.egnas.replay.trace import Recorded, Trace, read_trace
 from optuna_egnas.pruners import BudgetPruner
 from optuna_egnas.pruners._budget import RISK
 from optuna_egnas.pruners._curves import standard_error

@@ -12,8 +12,9 @@ import math
 from pathlib import Path
 
 import optuna
-from optuna_egnas._search.setup.replay.simulate import simulate
-from optuna_egnas._search.setup.replay.trace import read_trace
+
+from optuna_egnas._methods.egnas.replay.simulate import simulate
+from optuna_egnas._methods.egnas.replay.trace import read_trace
 
 
 def main() -> None:

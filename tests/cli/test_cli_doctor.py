@@ -11,10 +11,10 @@ from typing import Any
 import optuna
 import pytest
 from commands import Shell
-from optuna_egnas._storage.opening.claims import CLAIM
 
 from optuna_egnas import load_linked_studies
 from optuna_egnas._cli._help import GROUPS
+from optuna_egnas._storage.claims import CLAIM
 
 
 def checks(ran: dict[str, Any], area: str) -> list[tuple[str, str]]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
-from optuna_egnas._search.run.run import run
-from optuna_egnas._search.setup.setup import prepare
-from optuna_egnas._storage.opening.private import all_trials
 from test_kills import CONTEXT, OPTIONS, check, walked, with_artifacts, work
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._search.run import run
+from optuna_egnas._search.setup import prepare
+from optuna_egnas._storage.private import all_trials
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from optuna_egnas._search.setup.final.networks import load_final
 from searching import NAME, bars, url
 
 from optuna_egnas import FinalResult, LinkedStudies, load_linked_studies, train
+from optuna_egnas._search.final.networks import load_final
 from optuna_egnas.options import TrainOptions
 
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 from finishing import copied, held_out, opened, same, trained, weights
 from folders import in_memory
-from optuna_egnas._search.setup.final.networks import load_final
-from optuna_egnas._search.setup.final.setup import FinalProgress, default_epochs
-from optuna_egnas._search.setup.final.train import final_seed
-from optuna_egnas._search.setup.identity import stored_recipe, stored_split
-from optuna_egnas._storage.opening.finals import finals
 from searching import MACRO_OF_ONE, bars, searched
 
 from optuna_egnas import train
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._search.final.networks import load_final
+from optuna_egnas._search.final.setup import FinalProgress, default_epochs
+from optuna_egnas._search.final.train import final_seed
+from optuna_egnas._search.identity import stored_recipe, stored_split
+from optuna_egnas._storage.finals import finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data import held_out as _test_images
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training

@@ -15,13 +15,15 @@ import pytest
 import torch
 from finishing import copied, held_out, opened, same, trained, weights
 from folders import in_memory
-from optuna_egnas._search.setup.catalogue import delete_search
-from optuna_egnas._search.setup.final.setup import FinalProgress
-from optuna_egnas._storage.opening.finals import finals
 from searching import NAME, bars, left_over, searched, url
 
 from optuna_egnas import train
+from optuna_egnas._search.catalogue import delete_search
+from optuna_egnas._search.final.setup import FinalProgress
+from optuna_egnas._storage.finals import finals
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace, SearchError
+
+ROLES = ("macro", "micro")
 
 
 def stop_at(epoch: int, number: int, seed: int = 0) -> Callable[[FinalProgress], None]:

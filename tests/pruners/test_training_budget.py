@@ -10,11 +10,10 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial
-from optuna_egnas._storage.opening.reader import suggest
 from walking import macro, micro
 
 from optuna_egnas import Budget, BudgetPruner, MacroSampler, create_linked_studies, training_budget
-from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import InvalidSpace, SearchError
 
 BASE = Budget(epochs=6, learning_rate=0.1, batch_size=16)
@@ -93,7 +92,7 @@ def test_in_a_linked_study_it_is_the_walks_own() -> None:
     found = []
     for _ in range(2):
         trial = studies.macro.ask()
-        suggest(trial, reader.space, Names())
+        suggest(trial, reader.space)
         found.append(training_budget(trial))
     assert [each.epochs for each in found] == [3, 5]
     assert (found[0].learning_rate, found[0].batch_size) == (0.5, 8)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from optuna_egnas import Architecture, LinkedStudies
 from optuna_egnas._methods.egnas.operations import OPERATIONS
+from optuna_egnas._methods.egnas.plots.drawing import draw_network
+from optuna_egnas._methods.egnas.plots.network import NetworkInfo, network_info
 from optuna_egnas.errors import SearchError
 from optuna_egnas.visualization import network_svg
-from optuna_egnas.visualization._drawing import draw_network
-from optuna_egnas.visualization._network import NetworkInfo, network_info
 
 SVG = "{http://www.w3.org/2000/svg}"
 

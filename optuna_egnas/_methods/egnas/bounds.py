@@ -63,6 +63,15 @@ class ChainSpace(AutomatonSpace):
         chain = as_chain(network)
         return f"depth {chain.depth}, width {chain.width}"
 
+    def rows(self, network: Network) -> list[tuple[str, str]]:
+        """Depth and width, the operations and the kernel sizes of all layers."""
+        chain = as_chain(network)
+        return [
+            ("depth, width", f"{chain.depth}, {chain.width}"),
+            ("operations", " ".join(chain.ops)),
+            ("kernel sizes", " ".join(map(str, chain.kernels))),
+        ]
+
     def details(self, network: Network) -> tuple[str, ...]:
         """Operation and kernel size of each layer, where they are not all alike."""
         chain = as_chain(network)

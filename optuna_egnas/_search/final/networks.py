@@ -1,4 +1,4 @@
-"""The final trainings of a search: what its micro study stores of them, and their files.
+"""The final trainings of a search: what its last study stores of them, and their files.
 
 Each is a user attribute of its own, so that two processes never write over each other; what does
 not fit there, the weights and the confusion matrix, are two artifacts of the study, which
@@ -39,7 +39,7 @@ def store_final(
     device: str,
     threads: int,
 ) -> FinalRecord:
-    """Upload a network and its test to the micro study, then write its record there.
+    """Upload a network and its test to the last study, then write its record there.
 
     A crash in between leaves files that no record names, and no harm.
 
@@ -68,7 +68,7 @@ def store_final(
         stored=datetime.now(timezone.utc).isoformat(),
     )
     key = f"{FINAL}{settings.digest()}:{trained.seed}"
-    write_attribute(studies.micro, key, record.to_json())
+    write_attribute(studies.last, key, record.to_json())
     return record
 
 
@@ -119,7 +119,7 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
 
 
 def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
-    """Upload a file to the micro study; returns the artifact's id.
+    """Upload a file to the last study; returns the artifact's id.
 
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
@@ -131,7 +131,7 @@ def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
         file.write_bytes(content)
         try:
             return upload_artifact(
-                artifact_store=store, file_path=str(file), study_or_trial=studies.micro
+                artifact_store=store, file_path=str(file), study_or_trial=studies.last
             )
         # Each store has errors of its own, which say what is wrong there.
         except Exception as error:

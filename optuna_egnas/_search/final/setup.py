@@ -20,7 +20,7 @@ from ..._storage.finals import (
     place_of_artifacts,
     write_begun,
 )
-from ..._storage.link import ROLES, read_places, write_places
+from ..._storage.link import read_places, write_places
 from ..._storage.urls import DEFAULT_URL, full_url
 from ...errors import DataError, SearchError
 from ...evaluation.data.held_out import check_test, given_test
@@ -115,8 +115,8 @@ def prepare_final(
     _check_not_trained_otherwise(studies, settings, again=options.again)
     place = place_of_artifacts(studies)
     store = open_artifacts(place)
-    for role in ROLES:
-        write_places(studies.study(role), {**read_places(studies.macro), "artifacts": place})
+    for role in studies.roles:
+        write_places(studies.study(role), {**read_places(studies.first), "artifacts": place})
     write_begun(studies, settings, seeds)
     trained = {record.seed for record in finals(studies, settings)}
     return FinalSetup(
@@ -147,7 +147,7 @@ def _check_found(studies: LinkedStudies, *, unfinished: bool) -> None:
         raise SearchError(
             f"The search {name!r} must have ended before its network is trained, but it has not: "
             "the command that began it goes on with it, or --unfinished trains its best network "
-            f"so far (depth {best.depth}, width {best.width})."
+            f"so far ({studies.link.space.describe(best)})."
         )
 
 
@@ -200,7 +200,7 @@ def _settings(
 
 def _longest(studies: LinkedStudies) -> int:
     """The most epochs of a candidate on the search's walk."""
-    walks = [walk for role in ROLES if (walk := studies.walk(role)) is not None]
+    walks = [walk for role in studies.roles if (walk := studies.walk(role)) is not None]
     return max(step.proposal.candidate.epochs or 0 for walk in walks for step in walk.steps)
 
 

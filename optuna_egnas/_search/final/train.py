@@ -34,7 +34,7 @@ from ...evaluation.engine.conditions import conditions, threads_for
 from ...evaluation.engine.course import Task, course, lacks_memory
 from ...evaluation.trained.examination import examine
 from ...evaluation.trained.network_file import TrainedNetwork
-from ...visualization._dashboard import Board
+from ..run import board_of
 from .networks import read_report, store_final
 from .result import FinalResult
 from .setup import FinalProgress, FinalSetup, prepare_final
@@ -62,7 +62,7 @@ def train(
     """Train the network that a search has found, with its recipe and more epochs, and test it.
 
     A training that was stopped goes on, one that has ended is not repeated. Each network and its
-    test are stored with the search, and uploaded to its micro study as two files.
+    test are stored with the search, and uploaded to its last study as two files.
 
     Args:
         search: its name, or its studies, as `search` returns them.
@@ -109,7 +109,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     space, link = studies.link.space, studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
-    board = Board(studies=studies, storage=setup.storage)
+    board = board_of(studies, setup.storage)
     with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
         spent: list[float] = []
         for index, seed in enumerate(setup.seeds):
@@ -127,6 +127,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     return FinalResult(
         name=studies.name,
         settings=setup.settings,
+        network=space.describe(architecture),
         params=space.params(architecture),
         macs=space.macs(architecture),
         records=records,
@@ -199,6 +200,7 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
         recipe=Recipe(**settings.recipe),
         seed=final_seed(link.seed),
         device=setup.device,
+        method=setup.studies.method,
         input_shape=link.space.input_shape,
         classes=link.space.classes,
         ema=settings.ema,

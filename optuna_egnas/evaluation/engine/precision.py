@@ -6,6 +6,7 @@ other networks: each worker trains as the search says, or not at all.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -79,14 +80,14 @@ def faster_precision(
     images = images.to(torch.uint8).to(device)
     labels = torch.zeros(recipe.batch_size, dtype=torch.int64, device=device)
     draws = draw_epoch(images.shape, recipe, generator).to(device)
-    statistics, rate = channel_statistics(images), recipe.learning_rate
+    normalising, rate = channel_statistics(images), recipe.learning_rate
     fp32, bf16 = (
         TrainingStep(
             network=network,
             optimizer=torch.optim.SGD(network.parameters(), lr=rate),
             images=images,
             labels=labels,
-            statistics=statistics,
+            statistics=normalising,
             recipe=replace(recipe, precision=precision),
         )
         for precision in PRECISIONS

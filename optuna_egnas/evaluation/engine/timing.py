@@ -32,7 +32,7 @@ def timed_pace(
     recipe: Recipe,
     device: torch.device,
 ) -> Pace:
-    """Train these networks of several sizes on a few batches each, and draw a line through their times.
+    """Train these networks on a few batches each, and draw a line through their times.
 
     Nothing is kept of them. The images are on the device. Takes seconds, in proportion to the
     size of the networks that the search begins with.

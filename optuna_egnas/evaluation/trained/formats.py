@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..._methods.egnas.source import python_source
+from ..._core.method import method
 from . import onnx as _onnx
 from .network_file import TrainedNetwork, metadata_of, trained_of
 
@@ -150,7 +150,7 @@ def _read_program(path: Path) -> Logits:
 
 
 def _write_python(trained: TrainedNetwork, path: Path) -> None:
-    path.write_text(python_source(trained, path.stem), encoding="utf-8")
+    path.write_text(method(trained.method).source(trained, path.stem), encoding="utf-8")
     _write_state_dict(trained, path.with_suffix(".pt"))
 
 
@@ -176,7 +176,7 @@ def _needs_onnx(_: TrainedNetwork) -> None:
 
 
 def _check_operations(trained: TrainedNetwork) -> None:
-    python_source(trained, "network")
+    method(trained.method).source(trained, "network")
 
 
 FORMATS = {

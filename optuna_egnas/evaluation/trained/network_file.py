@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..._core.network import Shape
-from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.network import build
+from ..._core.method import DEFAULT, method
+from ..._core.network import Network, Shape
 from ...errors import EgnasError, SearchError
 from ..engine.augmentation import ChannelStatistics
 from ..engine.sealed import sealed, unsealed
@@ -27,7 +26,7 @@ class TrainedNetwork:
 
     Args:
         search: the name of the search that found it.
-        architecture: what it is built of.
+        architecture: what it is built of, by its method.
         input_shape: channels, height and width of its images.
         class_names: one per output, in their order.
         mean: of each channel of the training images, in units of uint8 pixels.
@@ -37,10 +36,11 @@ class TrainedNetwork:
         epochs: those of its training.
         test_correct: right answers on the test images; None where they were not read.
         n_test: test images; None where they were not read.
+        method: the name of the method whose network it is.
     """
 
     search: str
-    architecture: Architecture
+    architecture: Network
     input_shape: Shape
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -50,6 +50,7 @@ class TrainedNetwork:
     epochs: int
     test_correct: int | None = None
     n_test: int | None = None
+    method: str = DEFAULT
 
     @property
     def test_accuracy(self) -> float | None:
@@ -65,7 +66,7 @@ class TrainedNetwork:
 
     def network(self) -> nn.Module:
         """The network on the CPU, in evaluation mode: normalised images [N, C, H, W] to logits."""
-        network = build(
+        network: nn.Module = method(self.method).build(
             self.architecture,
             input_shape=self.input_shape,
             classes=len(self.class_names),
@@ -110,7 +111,8 @@ def trained_of(metadata: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Tr
         ValueError: they are of none, or do not fit each other.
     """
     try:
-        architecture = Architecture.from_json(metadata["architecture"])
+        of = method(metadata.get("method", DEFAULT))
+        architecture = of.network_from_json(metadata["architecture"])
         tuples = {key: tuple(metadata[key]) for key in TUPLES}
         values = {**metadata, **tuples, "architecture": architecture, "weights": weights}
         trained = TrainedNetwork(**values)
