@@ -183,7 +183,13 @@ def test_a_damaged_file_is_refused(studies: LinkedStudies, folder: Path) -> None
 
 def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies) -> None:
     def note() -> str:
-        return study_note(studies, "micro", told=(), partner="/1", storage="sqlite:///egnas.db")
+        return study_note(
+            studies,
+            "micro",
+            told=(),
+            places={"macro": "/1", "micro": "/2"},
+            storage="sqlite:///egnas.db",
+        )
 
     assert "egnas train bars --storage sqlite:///egnas.db" in note()
     records = [stored(studies, seed) for seed in (0, 1)]

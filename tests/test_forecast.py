@@ -191,7 +191,14 @@ def test_an_ended_search_tells_how_good_its_forecast_was() -> None:
         f"{seen.seconds / forecast.seconds.typical:.2f} times the forecast" in rows["time it took"]
     )
     assert rows["estimated / real rest"].startswith(f"{seen.rest[0]:.2f} at 25%, ")
-    note = study_note(studies, "macro", told=(), partner="/", storage="sqlite:///x.db")
+    note = study_note(
+        studies,
+        "macro",
+        told=(),
+        places={"macro": "/1", "micro": "/2"},
+        storage="sqlite:///x.db",
+        times=told(studies, finished=True),
+    )
     assert f"time it took: {rows['time it took']}" in note
 
 

@@ -18,7 +18,7 @@ from optuna_egnas import LinkedStudies, MacroSampler, MacroSpace, load_linked_st
 from optuna_egnas._core.inheriting import SHARE
 from optuna_egnas._methods.egnas.replay.trace import write_trace
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import trials_of
+from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation import objective as _objective
 from optuna_egnas.evaluation.account import Progress

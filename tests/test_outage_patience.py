@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 
-from optuna_egnas._storage.opening import outage as _outage
+from optuna_egnas._storage import outage as _outage
 from optuna_egnas._storage.outage import APART, LONGEST, Outage
 
 

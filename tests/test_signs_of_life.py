@@ -18,8 +18,8 @@ from optuna_egnas import create_linked_studies
 from optuna_egnas._core.history import History, Lost, Observation
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
+from optuna_egnas._storage import liveness as _alive
 from optuna_egnas._storage.claims import OWNER, SIGN, fail_dead, is_alive, write_claim
-from optuna_egnas._storage.opening import liveness as _alive
 from optuna_egnas.samplers._method import MethodSampler
 
 

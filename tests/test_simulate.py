@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from optuna_egnas import load_linked_studies
 from optuna_egnas._methods.egnas.replay.simulate import simulate
 from optuna_egnas._methods.egnas.replay.trace import Trace, read_trace
-from optuna_egnas._search.studies import trials_of
+from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.replay import replay
 

@@ -19,8 +19,8 @@ from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
 from optuna_egnas._search.identity import final_recipe, stored_recipe
 from optuna_egnas._search.plan import spaces_of
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import trials_of
 from optuna_egnas._search.study_file import read_study_file
+from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import load_training
 from optuna_egnas.options import SearchOptions

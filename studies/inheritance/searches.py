@@ -16,7 +16,7 @@ from pairs import append, rows_of
 from optuna_egnas import Architecture, LinkedStudies, search
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._search.identity import stored_images, stored_recipe
-from optuna_egnas._search.studies import trials_of
+from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
