@@ -108,7 +108,7 @@ def test_a_micro_study_without_its_partner_says_so() -> None:
     studies = create(storage)
     optuna.delete_study(study_name="s/macro", storage=storage)
 
-    with pytest.raises(SearchError, match="only its micro study is left"):
+    with pytest.raises(SearchError, match="of macro, micro, but has none for macro"):
         studies.micro.ask().suggest_int("depth", 1, 9)
 
 

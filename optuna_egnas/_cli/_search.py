@@ -40,6 +40,10 @@ def search(
     name: Annotated[
         str | None, typer.Option(help="The search's name; default: the data set's.")
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="The search method: egnas (default), or your own, package.module:NAME."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the split and every training.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     profile: Annotated[
@@ -128,6 +132,7 @@ def search(
     options = changed_options(
         options,
         plain={
+            "method": method,
             "seed": seed,
             "profile": profile,
             "subset": subset,
@@ -147,7 +152,7 @@ def search(
             "image_size": image_size,
             "test_fraction": test_fraction,
         },
-        macro={
+        fields={
             "policy": policy,
             "min_depth": min_depth,
             "max_width": max_width,
@@ -283,7 +288,7 @@ def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
     from . import _show_search as _show
 
     if not setup.studies.result().finished:
-        reached = limit_reached(setup.studies.macro)
+        reached = limit_reached(setup.studies.first)
         errors.print(f"Ended early: {reached}. The same command goes on from here.")
     if as_json:
         print_json(record(setup.studies, resumed=setup.resumed))

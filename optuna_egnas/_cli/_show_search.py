@@ -72,7 +72,7 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
         table.add_row("test accuracy", accuracy_words(tested))
     for row in told(studies, finished=result.finished):
         table.add_row(*row)
-    table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
+    table.add_row("studies", ", ".join(result.studies.values()))
     table.add_row("storage", shown(storage))
     out.print(table)
     out.print("Next:")

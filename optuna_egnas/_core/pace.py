@@ -71,7 +71,8 @@ def fitted(space: Space, timed: Sequence[tuple[Network, float]]) -> Pace:
     sizes = np.array([_sizes(space, network) for network, _ in timed], dtype=float)
     relative = sizes / seconds[:, None]
     scale = relative.max(axis=0)
-    kept = list(range(relative.shape[1]))
+    # A method may not know a size: it is 0 for all of its networks.
+    kept = [column for column in range(relative.shape[1]) if scale[column] > 0]
     while True:
         found = np.linalg.lstsq(relative[:, kept] / scale[kept], np.ones(len(timed)), rcond=None)
         weights = found[0] / scale[kept]

@@ -94,7 +94,7 @@ def _training_images(studies: LinkedStudies, root: str | None) -> Tensor | None:
 
 def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
     """The same with its artifacts, or with the reason why there are none."""
-    if "artifacts" not in read_places(studies.macro):
+    if "artifacts" not in read_places(studies.first):
         return exported
     try:
         ids = tuple(_artifact(studies, file) for file in exported.files)
@@ -106,7 +106,7 @@ def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
 
 def _artifact(studies: LinkedStudies, file: Path) -> str:
     """The id of a file among the artifacts, where it is uploaded unless it is there already."""
-    content, study = file.read_bytes(), studies.micro
+    content, study = file.read_bytes(), studies.last
     store = open_artifacts(place_of_artifacts(studies))
     for known in get_all_artifact_meta(study, storage=storage_of(study)):
         if known.filename == file.name:

@@ -64,7 +64,7 @@ def run(
     errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
     if setup.studies.result().finished:
         finish(setup)
-    elif limit_reached(setup.studies.macro) is None:
+    elif limit_reached(setup.studies.first) is None:
         reason = errors[0] if errors else "they were lost."
         raise SearchError(
             f"All {workers} workers ended before the search did: {reason} "

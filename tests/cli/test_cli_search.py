@@ -19,6 +19,7 @@ from optuna_egnas import load_linked_studies
 from optuna_egnas.evaluation.data import labelled as _data
 
 KEYS = {
+    "method",
     "name",
     "architecture",
     "params",

@@ -228,6 +228,7 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
     statistics = channel_statistics(setup.training.images)
     trained = TrainedNetwork(
         search=setup.studies.name,
+        method=link.method,
         architecture=settings.architecture,
         input_shape=link.space.input_shape,
         class_names=setup.class_names,
