@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_type_hints
 
+from ._core.method import DEFAULT, Method
+from ._core.method import method as find_method
 from ._core.problem import check_integer, check_number
 from ._core.recipe import Recipe
 from ._core.records import wrong_kind
-from ._methods.egnas.profiles import PROFILES
-from ._methods.egnas.space import MacroSpace, MicroSpace
 from .errors import InvalidSpace, short
-from .evaluation.data.labelled import DataOptions
+from .evaluation.data.options import DataOptions
 from .evaluation.engine.checkpoint import CHECKPOINT_SECONDS
 
 __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
@@ -23,7 +23,13 @@ __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
 STALE_AFTER = 900.0
 LARGEST_SEED = 2**63 - 1
 
-KINDS = {"data": DataOptions, "macro": Mapping, "micro": Mapping, "recipe": Mapping}
+KINDS = {
+    "data": DataOptions,
+    "spaces": Mapping,
+    "macro": Mapping,
+    "micro": Mapping,
+    "recipe": Mapping,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +37,15 @@ class SearchOptions:
     """What can be chosen of a search, as plain values; a study file holds the same.
 
     Args:
+        method: the search method: the name of one that is installed, or package.module:NAME.
         profile: `quick` or `full`; default: quick for digits, else full.
         seed: of the split, and of every training.
         valid_fraction: share of the training images that is kept for validation.
         subset: so many training images are used, drawn class by class; default: all.
         data: how the data set is read.
-        macro, micro: fields of `MacroSpace` and `MicroSpace` that replace the profile's. A
-            search that is there keeps its policy where `macro` names none.
+        spaces: fields of the method's spaces that replace the profile's, by role. A search that
+            is there keeps its policy where none is named.
+        macro, micro: the same of EGNAS: fields of `MacroSpace` and `MicroSpace`.
         recipe: fields of `Recipe` that replace the published ones.
         precision: of every training: fp32, bf16 (bfloat16 autocast) or auto, which times the
             search's first network when the search is created and takes bf16 where that is
@@ -64,11 +72,13 @@ class SearchOptions:
         InvalidSpace: an unknown profile or field, or a time that is out of its bounds.
     """
 
+    method: str = DEFAULT
     profile: str | None = None
     seed: int = 0
     valid_fraction: float = 0.2
     subset: int | None = None
     data: DataOptions = field(default_factory=DataOptions)
+    spaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macro: Mapping[str, Any] = field(default_factory=dict)
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -84,12 +94,43 @@ class SearchOptions:
     def __post_init__(self) -> None:
         _check_kinds(self)
         _check_plain(self)
-        if self.profile is not None and self.profile not in PROFILES:
-            known = ", ".join(sorted(PROFILES))
+        method = find_method(self.method)
+        if self.profile is not None and self.profile not in method.profiles:
+            known = ", ".join(sorted(method.profiles))
             raise InvalidSpace(f"`profile` must be one of {known}, but got {short(self.profile)}.")
-        for name, kind in (("macro", MacroSpace), ("micro", MicroSpace), ("recipe", Recipe)):
-            _check_fields(name, getattr(self, name), kind)
+        for role, values in self.given().items():
+            _check_fields(role, values, method.role(role).space)
+        _check_fields("recipe", self.recipe, Recipe)
         Recipe(**self.recipe)
+
+    def given(self) -> dict[str, Mapping[str, Any]]:
+        """The fields of the spaces that were given, by role."""
+        own = {"macro": self.macro, "micro": self.micro}
+        named = {role: values for role, values in own.items() if values}
+        roles = {**self.spaces, **named}
+        return {role: {**self.spaces.get(role, {}), **values} for role, values in roles.items()}
+
+    def ignored(self, policy: str) -> list[str]:
+        """The given fields of spaces that change nothing under a policy, as `macro level`."""
+        given = self.given()
+        return [
+            f"{role} {name}"
+            for role, names in find_method(self.method).ignored(policy).items()
+            for name in names
+            if name in given.get(role, {})
+        ]
+
+    def with_fields(self, **fields: Any) -> SearchOptions:
+        """The same with these fields of spaces, each for the first space that has it.
+
+        Raises:
+            InvalidSpace: no space of the method has a field of this name.
+        """
+        method, spaces = find_method(self.method), {**self.spaces}
+        for name, value in fields.items():
+            role = _role_with(method, name)
+            spaces[role] = {**spaces.get(role, {}), name: value}
+        return replace(self, spaces=spaces)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +185,14 @@ def _check_kinds(options: object) -> None:
             words = wrong_kind(found, kind)
         if words is not None:
             raise InvalidSpace(f"`{name}` must be {words}, but got {name}={short(found)}.")
+
+
+def _role_with(method: Method, field: str) -> str:
+    """The role of the first space with a field of this name."""
+    for role in method.roles:
+        if field in {item.name for item in fields(role.space)}:
+            return role.name
+    raise InvalidSpace(f"The method {method.name} must know `{field}`, but no space of it does.")
 
 
 def _check_fields(name: str, values: Mapping[str, Any], kind: type) -> None:

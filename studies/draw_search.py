@@ -13,11 +13,12 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import InMemoryStorage
-from optuna_egnas.replay import replay
 from PIL import Image
 
-from optuna_egnas import load_linked_studies, visualization
+from optuna_egnas import visualization
 from optuna_egnas._methods.egnas.replay.trace import read_trace
+from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas.replay import replay
 
 HEIGHTS = {"walk": 460, "depth_width": 460, "learning_curves": 460, "macro_micro": 420}
 

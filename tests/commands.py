@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from optuna_egnas._cli import main
+from optuna_egnas.__main__ import main
 
 TINY = """\
 dataset = "digits"

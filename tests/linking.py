@@ -10,16 +10,16 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from walking import macro, micro
 
-from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.encoding import Names
-from optuna_egnas._storage.link import Role
+from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
 from optuna_egnas._storage.reader import suggest
+
+ROLES = ("macro", "micro")
 
 MACRO = macro(max_depth=6)
 MICRO = micro(confirm_epochs=None)
-ROLES: tuple[Role, Role] = ("macro", "micro")
+ROLES: tuple[str, str] = ("macro", "micro")
 
 
 def score(candidate: Candidate) -> float:
@@ -35,7 +35,7 @@ def create(storage: BaseStorage | str | None = None, **changes: Any) -> LinkedSt
     return create_linked_studies(**{**values, **changes})
 
 
-def train(studies: LinkedStudies, role: Role, most: int = 100) -> LinkedStudies:
+def train(studies: LinkedStudies, role: str, most: int = 100) -> LinkedStudies:
     """Ask, train and tell, so many times or to the end of the walk."""
     study = studies.study(role)
     for _ in range(most):
@@ -44,7 +44,7 @@ def train(studies: LinkedStudies, role: Role, most: int = 100) -> LinkedStudies:
         trial = study.ask()
         reader = studies.reader(role)
         assert reader is not None
-        study.tell(trial, score(suggest(trial, reader.space, Names())))
+        study.tell(trial, score(suggest(trial, reader.space)))
     return studies
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from commands import TINY, Shell
 
-from optuna_egnas.visualization._dashboard import PLOTS as SAVED
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas.visualization._files import PLOTS
 
 pytestmark = pytest.mark.browser
+SAVED = {role.name: role.plots for role in EGNAS.roles}
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -131,7 +132,7 @@ def pictures(searched: Shell) -> Path:
     return searched.folder / "pictures"
 
 
-@pytest.mark.parametrize("name", sorted(PLOTS))
+@pytest.mark.parametrize("name", sorted({*PLOTS, *EGNAS.plots}))
 def test_the_plots_own_pages_are_drawn_without_a_network(
     page: Any, pictures: Path, name: str
 ) -> None:

@@ -26,14 +26,14 @@ from searching import (
 )
 from torch import nn
 
-from optuna_egnas import load_linked_studies
 from optuna_egnas._methods.egnas import network as _network
 from optuna_egnas._search.setup import prepare
+from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._storage.link import read_places
 from optuna_egnas._storage.private import fail_trial
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.account import Progress
-from optuna_egnas.samplers._walk import WalkSampler
+from optuna_egnas.samplers._method import MethodSampler
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_interrupted_while_a_trial_is_made(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(WalkSampler, "_claim", interrupted)
+        patched.setattr(MethodSampler, "_claim", interrupted)
         with pytest.raises(KeyboardInterrupt):
             searched(folder)
 

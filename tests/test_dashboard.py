@@ -14,13 +14,16 @@ import optuna
 import pytest
 from commands import TINY, Shell
 
-from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
-from optuna_egnas._storage.link import ROLES
+from optuna_egnas._methods.egnas.method import EGNAS
+from optuna_egnas._search.run import board_of
+from optuna_egnas._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
 from optuna_egnas._storage.urls import full_url
 from optuna_egnas.visualization import _dashboard as dashboard
-from optuna_egnas.visualization._dashboard import PLOTS, Board
+from optuna_egnas.visualization._dashboard import Board
 from optuna_egnas.visualization._entries import entries
 from optuna_egnas.visualization._notes import MARK, merged, study_note
+
+ROLES = ("macro", "micro")
 
 pytest.importorskip("optuna_dashboard")
 
@@ -86,7 +89,9 @@ def test_each_study_shows_its_plots(finished: Shell) -> None:
 
     for role in ROLES:
         saved = found[f"tiny/{role}"]["plotly_graph_objects"]
-        assert {each["id"] for each in saved} == {f"egnas-{name}" for name in PLOTS[role]}
+        assert {each["id"] for each in saved} == {
+            f"egnas-{name}" for name in EGNAS.role(role).plots
+        }
         for each in saved:
             assert json.loads(each["graph_object"])["data"], each["id"]
 
@@ -136,7 +141,13 @@ def test_only_our_part_of_a_note_is_renewed(ours: str, stored: str, expected: st
 def test_a_search_under_way_says_how_it_goes_on() -> None:
     studies = create_linked_studies(storage=None, name="a name")
 
-    note = study_note(studies, "macro", told=(), partner="/p", storage="sqlite:///my file.db")
+    note = study_note(
+        studies,
+        "macro",
+        told=(),
+        places={"macro": "/p", "micro": "/p"},
+        storage="sqlite:///my file.db",
+    )
 
     assert "Nothing is trained yet." in note
     assert "egnas worker --name 'a name' --storage 'sqlite:///my file.db'" in note
@@ -146,7 +157,7 @@ def test_writing_again_changes_nothing(finished: Shell, egnas: Shell) -> None:
     before = studies_shown(egnas)
     url = full_url(f"sqlite:///{finished.folder}/egnas.db")
 
-    Board(studies=opened(egnas), storage=url).update(last=True)
+    board_of(opened(egnas), url).update(last=True)
 
     assert studies_shown(egnas) == before, "not even a version"
 

@@ -15,12 +15,13 @@ from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
 from searching import MACRO_OF_ONE, searched, url
 
-from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.networks import load_final, load_report, store_final
+from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.final_records import FinalRecord, FinalSettings
 from optuna_egnas._storage.finals import all_finals, finals
 from optuna_egnas.errors import SearchError
@@ -110,7 +111,7 @@ def test_the_record_is_small_and_plain(studies: LinkedStudies) -> None:
     ]
     assert attribute == json.loads(json.dumps(attribute))
     assert len(json.dumps(attribute)) < 4000
-    assert FinalRecord.from_json(attribute) == record
+    assert FinalRecord.from_json(attribute, EGNAS) == record
 
 
 def test_the_dashboard_lists_the_files(studies: LinkedStudies) -> None:
@@ -183,7 +184,13 @@ def test_a_damaged_file_is_refused(studies: LinkedStudies, folder: Path) -> None
 
 def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies) -> None:
     def note() -> str:
-        return study_note(studies, "micro", told=(), partner="/1", storage="sqlite:///egnas.db")
+        return study_note(
+            studies,
+            "micro",
+            told=(),
+            places={"macro": "/1", "micro": "/2"},
+            storage="sqlite:///egnas.db",
+        )
 
     assert "egnas train bars --storage sqlite:///egnas.db" in note()
     records = [stored(studies, seed) for seed in (0, 1)]

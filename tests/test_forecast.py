@@ -13,12 +13,14 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from searching import bars
 
-from optuna_egnas import Architecture, LinkedStudies, MacroSpace, MicroSpace, create_linked_studies
 from optuna_egnas._core.pace import Pace, fitted
+from optuna_egnas._core.parameters import encode
 from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.bounds import widest_chain
-from optuna_egnas._methods.egnas.encoding import encode
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.sample import sample
+from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._search.forecast.courses import (
     Forecast,
     foresee,
@@ -27,7 +29,7 @@ from optuna_egnas._search.forecast.courses import (
     write_forecast,
 )
 from optuna_egnas._search.forecast.estimate import review, seconds_left, seconds_spent, told
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
 from optuna_egnas._storage.reader import distributions
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.timing import timed_pace
@@ -37,6 +39,7 @@ TASK = {"input_shape": (1, 8, 8), "classes": 2, "n_valid": 100}
 MACRO = MacroSpace(min_depth=2, max_depth=5, min_width=4, max_width=6, base_epochs=3, **TASK)  # type: ignore[arg-type]
 MICRO = MicroSpace(epochs=2, **TASK)  # type: ignore[arg-type]
 PACE = Pace(per_epoch=2.0, per_write=0.0)
+SPACES = {"macro": MACRO, "micro": MICRO}
 BEGIN = datetime(2026, 1, 1)
 
 
@@ -70,7 +73,7 @@ def train(studies: LinkedStudies, role: str, *, seconds_per_epoch: float, most: 
 
 def whole(*, seconds_per_epoch: float) -> LinkedStudies:
     studies = create()
-    write_forecast(studies, foresee(MACRO, MICRO, PACE, workers=1))
+    write_forecast(studies, foresee(EGNAS, SPACES, PACE, workers=1))
     train(studies, "macro", seconds_per_epoch=seconds_per_epoch)
     train(studies, "micro", seconds_per_epoch=seconds_per_epoch)
     assert studies.result().finished
@@ -81,8 +84,8 @@ def whole(*, seconds_per_epoch: float) -> LinkedStudies:
 
 
 def test_a_forecast_is_a_range_and_workers_divide_it() -> None:
-    alone = foresee(MACRO, MICRO, PACE, workers=1)
-    many = foresee(MACRO, MICRO, PACE, workers=8)
+    alone = foresee(EGNAS, SPACES, PACE, workers=1)
+    many = foresee(EGNAS, SPACES, PACE, workers=8)
 
     assert alone.seconds.low < alone.seconds.typical < alone.seconds.high
     assert alone.trainings.low <= alone.trainings.typical <= alone.trainings.high
@@ -91,8 +94,8 @@ def test_a_forecast_is_a_range_and_workers_divide_it() -> None:
 
 
 def test_a_line_that_fits_badly_widens_the_range() -> None:
-    sure = foresee(MACRO, MICRO, PACE, workers=1)
-    unsure = foresee(MACRO, MICRO, Pace(per_epoch=2.0, per_write=0.0, misfit=0.5), workers=1)
+    sure = foresee(EGNAS, SPACES, PACE, workers=1)
+    unsure = foresee(EGNAS, SPACES, Pace(per_epoch=2.0, per_write=0.0, misfit=0.5), workers=1)
 
     assert unsure.seconds.typical == sure.seconds.typical
     assert unsure.seconds.low == pytest.approx(sure.seconds.low * 0.5)
@@ -110,7 +113,14 @@ def test_networks_of_several_sizes_are_timed() -> None:
     images, labels = bars(80)
     data = LabelledImages(images=(255 * images).to(torch.uint8), labels=labels)
 
-    pace = timed_pace(MACRO, data, data, recipe=Recipe(batch_size=16), device=torch.device("cpu"))
+    pace = timed_pace(
+        MACRO,
+        EGNAS.sample(SPACES),
+        data,
+        data,
+        recipe=Recipe(batch_size=16),
+        device=torch.device("cpu"),
+    )
 
     assert pace.epoch(MACRO, sample(MACRO)[0]) > 0
     assert sample(MACRO)[0] == widest_chain(MACRO, 2), "the first that the search trains"
@@ -132,7 +142,7 @@ def test_times_of_any_size_give_a_pace(seconds: tuple[float, ...]) -> None:
 def test_what_is_left_is_of_the_pace_that_trainings_really_have() -> None:
     slow, fast = create(), create()
     for studies, seconds in ((slow, 8.0), (fast, 2.0)):
-        write_forecast(studies, foresee(MACRO, MICRO, PACE, workers=1))
+        write_forecast(studies, foresee(EGNAS, SPACES, PACE, workers=1))
         assert seconds_left(studies) is None, "nothing is trained yet"
         train(studies, "macro", seconds_per_epoch=seconds, most=2)
 
@@ -202,7 +212,14 @@ def test_an_ended_search_tells_how_good_its_forecast_was() -> None:
         f"{seen.seconds / forecast.seconds.typical:.2f} times the forecast" in rows["time it took"]
     )
     assert rows["estimated / real rest"].startswith(f"{seen.rest[0]:.2f} at 25%, ")
-    note = study_note(studies, "macro", told=(), partner="/", storage="sqlite:///x.db")
+    note = study_note(
+        studies,
+        "macro",
+        told=(),
+        places={"macro": "/1", "micro": "/2"},
+        storage="sqlite:///x.db",
+        times=told(studies, finished=True),
+    )
     assert f"time it took: {rows['time it took']}" in note
 
 

@@ -8,13 +8,13 @@ from linking import MACRO, both, contents, create, score, story, train
 from optuna.storages import InMemoryStorage
 from optuna.trial import Trial, TrialState
 
-from optuna_egnas import LinkedStudies, MacroSampler
 from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.encoding import Names
 from optuna_egnas._search.forecast.estimate import seconds_left
-from optuna_egnas._storage.link import START, Role
+from optuna_egnas._search.studies import LinkedStudies
+from optuna_egnas._storage.link import START
 from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import SearchError
+from optuna_egnas.samplers._macro import MacroSampler
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,10 @@ def test_both_studies_can_be_optimised_to_their_ends(unbroken: LinkedStudies) ->
     studies = create()
 
     def objective(trial: Trial) -> float:
-        role: Role = "macro" if trial.study.study_name.endswith("macro") else "micro"
+        role: str = "macro" if trial.study.study_name.endswith("macro") else "micro"
         reader = studies.reader(role)
         assert reader is not None
-        return score(suggest(trial, reader.space, Names()))
+        return score(suggest(trial, reader.space))
 
     for study in both(studies):
         study.optimize(objective, n_trials=100)
@@ -94,7 +94,7 @@ def test_a_macro_search_that_found_nothing_says_why() -> None:
     studies = create()
     while not isinstance(studies.frontier("macro"), Done):
         trial = studies.macro.ask()
-        suggest(trial, MACRO, Names())
+        suggest(trial, MACRO)
         trial.set_user_attr("error", "the network exploded")
         trial.set_user_attr("error_is_final", True)
         studies.macro.tell(trial, state=TrialState.FAIL)
@@ -109,7 +109,7 @@ def test_a_micro_study_without_its_partner_says_so() -> None:
     studies = create(storage)
     optuna.delete_study(study_name="s/macro", storage=storage)
 
-    with pytest.raises(SearchError, match="only its micro study is left"):
+    with pytest.raises(SearchError, match="of macro, micro, but has none for macro"):
         studies.micro.ask().suggest_int("depth", 1, 9)
 
 

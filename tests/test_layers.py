@@ -1,4 +1,4 @@
-"""Imports go down only: the source is held against the table of the package's floors."""
+"""Imports go down only: every file is held against the table, and no files import in a circle."""
 
 from __future__ import annotations
 
@@ -8,141 +8,80 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import optuna_egnas
 
 ROOT = Path(optuna_egnas.__file__).parent
-# Who may import what of this package, and of others. A room is a module or a folder.
-FLOORS: dict[str, tuple[set[str], set[str]]] = {
-    "errors": (set(), set()),
-    "_core": ({"_core", "errors"}, set()),
-    "_core/outliers": ({"_core", "errors"}, {"numpy"}),
-    "_core/verdict": ({"_core", "errors"}, {"numpy"}),
-    "_core/pace": ({"_core", "errors"}, {"numpy"}),
-    "_alive": (set(), {"psutil"}),
-    "_stop": (set(), set()),
-    "_claims": ({"_core", "_alive"}, {"optuna"}),
-    "_rules": ({"_core"}, set()),
-    "_attributes": ({"_core", "_rules", "errors"}, {"optuna"}),
-    "_artifacts": ({"_trouble", "errors"}, {"optuna"}),
-    "_files": (set(), set()),
-    "_record": ({"errors"}, set()),
-    "_report": (set(), set()),
-    "_translate": ({"_attributes", "_core", "_claims"}, {"optuna"}),
-    "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
-    "_storage": ({"_backends", "_outage", "_trouble", "errors"}, {"optuna", "sqlalchemy"}),
-    "_link": ({"_attributes", "_rules", "_core", "_claims", "_translate", "errors"}, {"optuna"}),
-    "_limits": ({"_attributes", "_claims", "_link", "_translate"}, {"optuna"}),
-    "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
-    "pruners": (
-        {
-            "pruners",
-            "samplers",
-            "_attributes",
-            "_core",
-            "_claims",
-            "_translate",
-            "_link",
-            "errors",
-        },
-        {"optuna"},
+PURE = {"errors", "_core"}
+STORED = PURE | {"_storage"}
+EVALUATED = STORED | {"evaluation/data", "evaluation/engine", "evaluation/trained", "evaluation"}
+WORKING = EVALUATED | {"samplers", "pruners", "visualization", "options"}
+
+
+class Layer(NamedTuple):
+    """What the files of a layer may import: layers of this package, and other packages."""
+
+    ours: set[str]
+    others: set[str]
+
+
+def layers_of_method(name: str) -> dict[str, Layer]:
+    """The layers of one method's folder: its rules, its torch files, its plots, its replays."""
+    own, torch = f"_methods/{name}", f"_methods/{name}/torch"
+    return {
+        own: Layer(PURE | {own}, set()),
+        torch: Layer(
+            PURE
+            | {own, torch, "_methods", "evaluation/data", "evaluation/engine"}
+            | {"evaluation/trained"},
+            {"torch"},
+        ),
+        f"{own}/plots": Layer(STORED | {own, f"{own}/plots", "visualization"}, {"plotly"}),
+        f"{own}/replay": Layer(WORKING | {own, f"{own}/replay", "_search"}, {"optuna"}),
+    }
+
+
+LAYERS: dict[str, Layer] = {
+    "errors": Layer(set(), set()),
+    "_core": Layer(PURE, set()),
+    "_core/numpy": Layer(PURE | {"_core/numpy"}, {"numpy"}),
+    "_methods": Layer(PURE, {"torch"}),
+    **layers_of_method("egnas"),
+    "_storage": Layer(STORED, {"optuna", "sqlalchemy", "psutil"}),
+    "samplers": Layer(STORED | {"samplers", "_methods/egnas"}, {"optuna"}),
+    "pruners": Layer(STORED | {"samplers", "pruners", "_core/numpy"}, {"optuna"}),
+    "evaluation/data": Layer(
+        STORED | {"evaluation/data"}, {"torch", "torchvision", "numpy", "sklearn", "PIL"}
     ),
-    "evaluation": (
-        {"evaluation", "_core", "_files", "_record", "errors"},
-        {"torch", "torchvision", "numpy", "sklearn", "PIL"},
+    "evaluation/engine": Layer(
+        STORED | {"evaluation/data", "evaluation/engine", "_core/numpy"},
+        {"torch", "numpy", "psutil"},
     ),
-    "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
-    "evaluation/_export": ({"evaluation", "errors"}, {"torch", "psutil"}),
-    "evaluation/_examination": ({"evaluation", "_report"}, {"torch"}),
-    "evaluation/_onnx": (
-        {"evaluation", "_core", "errors"},
-        {"torch", "onnx", "onnxruntime"},
+    "evaluation/trained": Layer(
+        STORED | {"evaluation/data", "evaluation/engine", "evaluation/trained"},
+        {"torch", "numpy", "onnx", "onnxruntime", "PIL", "psutil"},
     ),
-    "evaluation/_onnx_graph": ({"_core", "errors"}, {"numpy", "onnx"}),
-    "evaluation/_account": (
-        {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
-        {"optuna"},
+    "evaluation": Layer(EVALUATED, {"torch", "optuna"}),
+    "visualization": Layer(STORED | {"visualization"}, {"plotly", "kaleido", "optuna"}),
+    "visualization/_dashboard": Layer(STORED | {"visualization"}, {"optuna", "optuna_dashboard"}),
+    "options": Layer(EVALUATED, set()),
+    "_search": Layer(
+        WORKING | {"_search", "_core/numpy", "visualization/_dashboard"},
+        {"optuna", "torch", "ray", "psutil", "tomli", "sqlalchemy", "PIL"},
     ),
-    "evaluation/_failures": (
-        {"evaluation", "_core", "_claims", "_translate", "errors"},
-        {"torch", "optuna"},
-    ),
-    "evaluation/_objective": (
-        {"evaluation", "_core", "_claims", "_translate", "_link", "_limits", "_stop", "errors"},
-        {"torch", "optuna"},
-    ),
-    "_owners": ({"_artifacts", "_core", "_rules", "_storage"}, {"optuna", "sqlalchemy"}),
-    "_trouble": ({"errors"}, {"sqlalchemy"}),
-    "_outage": ({"_stop", "_trouble"}, {"optuna", "sqlalchemy"}),
-    "_result": ({"_core"}, set()),
-    "_linked": (
-        # A notebook asks the studies themselves for HTML: the one door upwards, when it is used.
-        {"samplers", "pruners", "_core", "_claims", "_translate", "_link", "_result", "_storage"}
-        | {"_attributes", "_rules", "errors", "_html"},
-        {"optuna"},
-    ),
-    "_upload": ({"_artifacts", "_outage", "_trouble", "errors"}, {"optuna"}),
-    "_finals": (
-        {"_artifacts", "_attributes", "_claims", "_core", "_final_records", "_link", "_linked"}
-        | {"_owners", "_report", "_rules", "_upload", "evaluation", "errors"},
-        {"optuna"},
-    ),
-    "_final_records": ({"_rules", "_core", "_report", "errors"}, set()),
-    "_final_claim": (
-        {"_alive", "_rules", "_attributes", "_claims", "_final_records", "_linked", "errors"},
-        {"optuna"},
-    ),
-    "_final_result": ({"_finals", "_report"}, set()),
-    "_entries": (
-        {"_attributes", "_core", "_claims", "_translate", "_link", "_linked"},
-        {"optuna"},
-    ),
-    "_forecast": ({"_attributes", "_core", "_claims", "_link", "_linked"}, {"optuna"}),
-    "_estimate": (
-        {"_core", "_claims", "_forecast", "_translate", "_link", "_limits", "_linked"},
-        {"optuna"},
-    ),
-    "_notes": (
-        {"_core", "_entries", "_estimate", "_finals", "_link", "_linked", "_result"},
-        set(),
-    ),
-    "_dashboard": (
-        {"_claims", "_entries", "_finals", "_link", "_linked", "_notes", "visualization"},
-        {"optuna", "optuna_dashboard"},
-    ),
-    "_html": ({"_core", "_entries", "_linked", "_result", "visualization"}, set()),
-    "visualization": (
-        {"visualization", "_core", "_link", "_linked", "_entries", "errors"},
-        {"plotly", "kaleido"},
+    "_cli": Layer(
+        WORKING | {"_search", "_cli", "visualization/_dashboard", "replay"},
+        {"optuna", "typer", "click", "rich", "torch", "optuna_dashboard"},
     ),
 }
-TOP = {
-    "options",
-    "_export",
-    "_search",
-    "_final",
-    "_final_setup",
-    "_searches",
-    "_study_file",
-    "_trace",
-    "replay",
-    "_show",
-    "_show_final",
-    "_rerun",
-    "_simulate",
-    "_pruned_replay",
-    "_workers",
-    "_ray",
-    "_arguments",
-    "_foretell",
-    "_doctor",
-    "_plan",
-    "_stored",
-    "_cli",
-    "_console",
-} | {"__init__", "__main__"}
+FACES = {"__init__", "__main__", "methods", "networks", "replay", "visualization/__init__"}
+"""Public faces: they name what lies behind them, and load it when it is used."""
+NUMPY = {"_core/pace", "_core/stopping", "_core/outliers"}
+TORCH = ("network", "weights", "source")
+"""The files of a method that need torch."""
 PRIVATE = ("optuna._", "._storage", "._study_id", "._trial_id", "._thread_local")
 
 
@@ -150,44 +89,124 @@ def modules() -> list[Path]:
     return sorted(ROOT.rglob("*.py"))
 
 
-def room(file: Path) -> str:
-    """The room of a module, for the table."""
-    name = file.relative_to(ROOT).with_suffix("").as_posix()
-    return name if name in FLOORS else name.split("/")[0]
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).with_suffix("").as_posix()
+
+
+def layer_of(name: str) -> str:
+    """The layer of a module, for the table."""
+    if name in LAYERS:
+        return name
+    if name in NUMPY:
+        return "_core/numpy"
+    parts = name.split("/")
+    if parts[0] == "_methods" and len(parts) > 2:
+        if parts[2] in ("plots", "replay"):
+            return "/".join(parts[:3])
+        return "/".join(parts[:2]) + ("/torch" if parts[2] in TORCH else "")
+    if parts[0] == "evaluation" and len(parts) > 2:
+        return "/".join(parts[:2])
+    return parts[0]
 
 
 def imports(file: Path) -> Iterator[tuple[bool, str]]:
-    """(is it of this package, its first name) of all imports, also those inside functions."""
-    parts = file.relative_to(ROOT).parts
+    """(is it of this package, its name) of all imports, also inside functions or for types."""
+    above = file.relative_to(ROOT).parts
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((False, alias.name.split(".")[0]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield False, str(node.module).split(".")[0]
         elif isinstance(node, ast.ImportFrom):
-            above = parts[: len(parts) - node.level]
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            for name in names:
-                yield True, (*above, *str(name).split("."))[0]
+            place = [*above[: len(above) - node.level], *(node.module or "").split(".")]
+            base = "/".join(part for part in place if part)
+            yield from ((True, _module(base, alias.name)) for alias in node.names)
 
 
-@pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
+def _module(base: str, name: str) -> str:
+    """The module that "from base import name" loads."""
+    for found in (f"{base}/{name}" if base else name, base, f"{base}/__init__".lstrip("/")):
+        if (ROOT / f"{found}.py").is_file():
+            return found
+    return base
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
 def test_imports_go_down_only(file: Path) -> None:
-    here = room(file)
-    if here in TOP:
+    here = name_of(file)
+    if here in FACES:
         return
-    ours, others = FLOORS[here]
+    ours, others = LAYERS[layer_of(here)]
     for of_this_package, name in imports(file):
         if of_this_package:
-            assert name in ours, f"{here} must not import {name}"
+            assert layer_of(name) in ours, f"{here} must not import {name}"
         else:
             known = others | set(sys.stdlib_module_names)
             assert name in known, f"{here} must not import {name}"
 
 
-@pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_no_files_import_in_a_circle() -> None:
+    graph = {
+        name_of(file): {name for ours, name in imports(file) if ours} - {name_of(file)}
+        for file in modules()
+    }
+    left = {name: set(needed) & graph.keys() for name, needed in graph.items()}
+    while free := {name for name, needed in left.items() if not needed}:
+        left = {name: needed - free for name, needed in left.items() if name not in free}
+
+    assert not left, f"these import each other, or what does: {sorted(left)}"
+
+
+def test_the_root_of_the_package_stays_small() -> None:
+    entries = [entry.name for entry in ROOT.iterdir() if entry.name != "__pycache__"]
+
+    assert len(entries) <= 18, sorted(entries)
+
+
+WORDS = re.compile(r"\b(macro|micro|Macro\w*|Micro\w*|depths?|widths?)\b")
+
+
+def code_of(file: Path) -> str:
+    """The code of a file: no comments, no docstrings, no other text than that of identifiers."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names: list[str] = []
+    for node in ast.walk(tree):
+        names += [
+            str(value)
+            for field in ("id", "attr", "arg", "name")
+            if isinstance(value := getattr(node, field, None), str)
+        ]
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " not in node.value
+        ):
+            names.append(node.value)
+    return "\n".join(names)
+
+
+IMAGES = {"evaluation/data", "evaluation/engine", "evaluation/trained"}
+"""Where a width is that of an image."""
+OF_EGNAS = {"samplers/__init__", "samplers/_macro", "samplers/_micro", "options", "_cli/_replay"}
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
+def test_only_egnas_knows_what_only_egnas_has(file: Path) -> None:
+    here = name_of(file)
+    layer = layer_of(here)
+    if here in FACES | OF_EGNAS or layer.startswith(("_methods/egnas", *IMAGES)):
+        return
+    allowed = {"width", "widths"} if layer in ("visualization", "_cli") else set()
+    # The pruner's own public parameter `size` calls the layers of a network its depth.
+    allowed |= {"depth", "depths"} if layer in ("pruners", "_core") else set()
+    found = set(WORDS.findall(code_of(file))) - allowed
+
+    assert not found, f"{here} names {sorted(found)}, which only EGNAS has"
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
 def test_optunas_private_names_stay_in_one_place(file: Path) -> None:
-    if room(file) == "_claims":
+    if name_of(file) == "_storage/private":
         return
     text = file.read_text(encoding="utf-8")
     # Modules of our own may have such names.
@@ -195,29 +214,12 @@ def test_optunas_private_names_stay_in_one_place(file: Path) -> None:
     assert not [name for name in PRIVATE if name in text]
 
 
-def test_nothing_that_a_search_loads_reads_test_images() -> None:
-    reads = re.compile(r"import .*_test_images|_test_images import (.+)")
-    readers = {
-        file.name: [found[1] for found in reads.finditer(file.read_text("utf-8"))]
-        for file in modules()
-    }
-
-    assert {name: taken for name, taken in readers.items() if taken} == {
-        "_final_setup.py": ["check_test, given_test"],
-        "_stored.py": ["load_test"],
-        # It decodes images that are given as a test, and gives no pixels.
-        "_folders.py": ["look_through"],
-    }
-
-
-@pytest.mark.parametrize("file", modules(), ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_files_stay_short_enough_to_read(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 350
-
-
 def test_importing_the_package_is_free() -> None:
     heavy = ("torch", "torchvision", "plotly", "sqlalchemy", "sklearn", "optuna")
-    code = f"import sys, optuna_egnas; print([name for name in {heavy} if name in sys.modules])"
+    code = (
+        "import sys, optuna_egnas, optuna_egnas.methods, optuna_egnas.replay;"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

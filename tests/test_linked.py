@@ -14,8 +14,9 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from walking import macro, micro
 
-from optuna_egnas import MacroSpace, MicroSpace, create_linked_studies, load_linked_studies
-from optuna_egnas._storage.link import Role, find_search
+from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas._search.studies import create_linked_studies, load_linked_studies
+from optuna_egnas._storage.link import find_search
 from optuna_egnas.errors import InvalidSpace, SearchError
 
 # Created and opened
@@ -150,7 +151,7 @@ FOREIGN: dict[str, tuple[str, Callable[[Study], None]]] = {
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("story_of", FOREIGN)
-def test_a_study_of_somebody_else_keeps_its_name_and_content(role: Role, story_of: str) -> None:
+def test_a_study_of_somebody_else_keeps_its_name_and_content(role: str, story_of: str) -> None:
     storage = InMemoryStorage()
     direction, change = FOREIGN[story_of]
     change(optuna.create_study(storage=storage, study_name=f"s/{role}", direction=direction))
@@ -215,7 +216,7 @@ def test_a_search_that_appears_while_it_is_being_made_is_joined(
     storage = InMemoryStorage()
     run = create(storage).link.run
     before: object = contents(storage)
-    looks: list[dict[Role, Any]] = [{}]
+    looks: list[dict[str, Any]] = [{}]
     monkeypatch.setattr(
         "optuna_egnas._search.studies.find_search",
         lambda *arguments: looks.pop() if looks else find_search(*arguments),

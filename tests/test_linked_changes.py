@@ -7,8 +7,7 @@ import pytest
 from linking import ROLES, both, contents, create, rename, story, train
 from optuna.storages import InMemoryStorage
 
-from optuna_egnas import LinkedStudies, load_linked_studies
-from optuna_egnas._storage.link import Role
+from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas.errors import SearchError
 
 
@@ -60,7 +59,7 @@ def test_a_deleted_micro_study_is_made_anew(unbroken: LinkedStudies) -> None:
     ids=["in the macro search", "at the hand-over", "in the micro search", "at the end"],
 )
 def test_a_search_survives_a_rename_in_the_dashboard(
-    unbroken: LinkedStudies, renamed: tuple[Role, ...], macro_trials: int, micro_trials: int
+    unbroken: LinkedStudies, renamed: tuple[str, ...], macro_trials: int, micro_trials: int
 ) -> None:
     storage = InMemoryStorage()
     train(train(create(storage), "macro", macro_trials), "micro", micro_trials)

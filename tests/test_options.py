@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optuna_egnas import EgnasError
+from optuna_egnas.errors import EgnasError
 from optuna_egnas.options import SearchOptions
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

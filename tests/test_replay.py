@@ -11,13 +11,13 @@ import pytest
 from commands import Shell
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from optuna_egnas.replay import replay
 from tracing import N_VALID, Record, changed, replayed, searched
 
 import optuna_egnas._methods.egnas.replay.replay as replaying
-from optuna_egnas import load_linked_studies
 from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
+from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas.errors import SearchError
+from optuna_egnas.replay import replay
 
 
 @pytest.fixture(scope="module")

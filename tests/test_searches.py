@@ -13,7 +13,7 @@ import optuna
 import pytest
 from commands import TINY, Ran, Shell
 
-from optuna_egnas import create_linked_studies, load_linked_studies
+from optuna_egnas._search.studies import create_linked_studies, load_linked_studies
 from optuna_egnas.visualization._entries import entries
 
 

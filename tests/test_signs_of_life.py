@@ -15,14 +15,14 @@ from optuna.trial import TrialState
 from searching import MACRO_OF_ONE, NAME, bars, options, searched
 from walking import macro, micro
 
-from optuna_egnas import create_linked_studies
 from optuna_egnas._core.history import History, Lost, Observation
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
+from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas._storage import liveness as _alive
 from optuna_egnas._storage.claims import OWNER, SIGN, fail_dead, is_alive, write_claim
 from optuna_egnas.evaluation import account as _account
-from optuna_egnas.samplers._walk import WalkSampler
+from optuna_egnas.samplers._method import MethodSampler
 
 
 class TestSignsOfLife:
@@ -33,7 +33,7 @@ class TestSignsOfLife:
             storage=InMemoryStorage(), name="s", macro=macro(), micro=micro()
         )
         study = studies.macro
-        assert isinstance(study.sampler, WalkSampler)
+        assert isinstance(study.sampler, MethodSampler)
         study.sampler.patience = 900.0
         trial = study.ask()
         owner = {**_alive.owner(900.0), "machine": "elsewhere", **changes}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from optuna.storages import InMemoryStorage
-from optuna_egnas.replay import replay
 
 import optuna_egnas
-from optuna_egnas import load_linked_studies
 from optuna_egnas._methods.egnas.replay.trace import read_trace
+from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas.replay import replay
 from optuna_egnas.visualization import network_svg
 
 ROOT = Path(__file__).parents[1]

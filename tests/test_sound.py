@@ -9,20 +9,25 @@ from typing import Any
 import pytest
 import torch
 from linking import create, story, train
-from optuna_egnas.replay import replay
 from searching import MACRO, NAME, bars, options, searched, url
 from walking import macro, micro
 
-from optuna_egnas import LinkedStudies, search
+from optuna_egnas import search
 from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
 from optuna_egnas._search.identity import final_recipe, stored_recipe
+from optuna_egnas._search.plan import spaces_of
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import trials_of
+from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas._search.study_file import read_study_file
+from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import load_training
-from optuna_egnas.options import IDLE, SearchOptions, idle_options, spaces
+from optuna_egnas.options import SearchOptions
+from optuna_egnas.replay import replay
+
+IGNORED = EGNAS.ignored("sound")
 
 SOUND = {**MACRO, "max_depth": 4, "policy": "sound"}
 
@@ -107,15 +112,15 @@ def test_a_stored_search_keeps_its_policy_where_none_is_named(tmp_path: Path, po
 def test_fields_for_which_a_policy_has_no_use_are_named() -> None:
     given = SearchOptions(macro={"depth_gain": 0.1, "level": 0.1}, micro={"epochs": 1})
 
-    assert idle_options(given, "sound") == ["macro depth_gain", "micro epochs"]
-    assert idle_options(given, "paper") == ["macro level"]
-    assert not idle_options(SearchOptions(macro={"base_epochs": 1}), "sound")
+    assert given.ignored("sound") == ["macro depth_gain", "micro epochs"]
+    assert given.ignored("paper") == ["macro level"]
+    assert not SearchOptions(macro={"base_epochs": 1}).ignored("sound")
 
 
-@pytest.mark.parametrize("name", [*IDLE["sound"]["macro"], *IDLE["sound"]["micro"]])
+@pytest.mark.parametrize("name", [*IGNORED["macro"], *IGNORED["micro"]])
 def test_a_field_without_a_use_changes_no_walk(name: str) -> None:
     def walk(**values: Any) -> list[object]:
-        of_macro = name in IDLE["sound"]["macro"]
+        of_macro = name in IGNORED["macro"]
         studies = create(
             macro=macro(max_depth=9, policy="sound", **(values if of_macro else {})),
             micro=micro(policy="sound", **({} if of_macro else values)),
@@ -182,6 +187,6 @@ def test_a_study_file_chooses_a_policy(tmp_path: Path) -> None:
     file.write_text('dataset = "digits"\n[macro]\npolicy = "sound"\nlevel = 0.1\n')
 
     content = load_training("digits")
-    macro, micro = spaces(content, 288, read_study_file(file).options)
+    macro, micro = spaces_of(content, 288, read_study_file(file).options).values()
 
     assert (macro.policy, macro.level) == (micro.policy, micro.level) == ("sound", 0.1)

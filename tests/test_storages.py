@@ -10,16 +10,16 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from walking import macro, micro
 
-from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.encoding import Names
-from optuna_egnas._storage.link import Role
+from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
 from optuna_egnas._storage.reader import suggest
+
+ROLES = ("macro", "micro")
 
 MACRO = macro(max_depth=6)
 MICRO = micro(confirm_epochs=None)
-ROLES: tuple[Role, Role] = ("macro", "micro")
+ROLES: tuple[str, str] = ("macro", "micro")
 
 
 def score(candidate: Candidate) -> float:
@@ -29,14 +29,14 @@ def score(candidate: Candidate) -> float:
     return (answers - 2 * abs(architecture.width - 6) - architecture.kernels.count(5)) / 1000
 
 
-def train(studies: LinkedStudies, role: Role, most: int) -> None:
+def train(studies: LinkedStudies, role: str, most: int) -> None:
     for _ in range(most):
         if isinstance(studies.frontier(role), Done):
             return
         trial = studies.study(role).ask()
         reader = studies.reader(role)
         assert reader is not None
-        studies.study(role).tell(trial, score(suggest(trial, reader.space, Names())))
+        studies.study(role).tell(trial, score(suggest(trial, reader.space)))
 
 
 def searched(storage: str | BaseStorage) -> dict[str, Any]:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import Trial
-from optuna_egnas.replay import Replay, replay
 from walking import macro, micro
 
-from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.encoding import Names
 from optuna_egnas._methods.egnas.replay.trace import read_trace
-from optuna_egnas._storage.link import ROLES
+from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
 from optuna_egnas._storage.reader import suggest
+from optuna_egnas.replay import Replay, replay
+
+ROLES = ("macro", "micro")
 
 TRACES = Path(__file__).parents[2] / "shared" / "reference" / "egnas-traces"
 N_TRAIN, N_VALID = 4000, 1000
@@ -65,7 +65,7 @@ def searched(
             trial = studies.study(role).ask()
             reader = studies.reader(role)
             assert reader is not None
-            judge(studies, trial, suggest(trial, reader.space, Names()))
+            judge(studies, trial, suggest(trial, reader.space))
     return studies
 
 

@@ -107,15 +107,14 @@ def changed_options(
     *,
     plain: dict[str, Any],
     data: dict[str, Any],
-    macro: dict[str, Any],
+    fields: dict[str, Any],
 ) -> SearchOptions:
-    """The options with those of the command line, where they were given."""
-    return replace(
-        options,
-        data=replace(options.data, **_given(data)),
-        macro={**options.macro, **_given(macro)},
-        **_given(plain),
-    )
+    """The options with those of the command line, where they were given.
+
+    `fields` are those of the method's spaces, each for the first space that has it.
+    """
+    changed = replace(options, data=replace(options.data, **_given(data)), **_given(plain))
+    return changed.with_fields(**_given(fields))
 
 
 def checked_name(name: str) -> str:

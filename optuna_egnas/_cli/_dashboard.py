@@ -46,16 +46,16 @@ def dashboard(
 def _renew(opened: BaseStorage, url: str, artifacts: str | None) -> str | None:
     """Bring the notes of all searches up to date; returns where their files are."""
     from .._search.catalogue import summaries
+    from .._search.run import board_of
     from .._search.studies import load_linked_studies
     from .._storage.link import read_places
-    from ..visualization._dashboard import Board
 
     for summary in summaries(opened):
         # One that is half deleted, say: the others can still be looked at.
         with suppress(EgnasError):
             studies = load_linked_studies(storage=opened, name=summary.name)
-            Board(studies=studies, storage=url).update(last=True)
-            artifacts = artifacts or read_places(studies.macro).get("artifacts")
+            board_of(studies, url).update(last=True)
+            artifacts = artifacts or read_places(studies.first).get("artifacts")
     return artifacts
 
 

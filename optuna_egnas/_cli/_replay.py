@@ -27,23 +27,19 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Check that the samplers walk as a recorded search did."""
-    from .._methods.egnas.replay.pruned import PrunedReplay, pruned_replay
-    from .._methods.egnas.replay.replay import Replay
-    from .._methods.egnas.replay.replay import replay as run_replay
-    from .._methods.egnas.replay.simulate import Simulation, simulate
-    from .._methods.egnas.replay.trace import read_trace
+    from .. import replay as replays
     from . import _show_search as _show
 
     quiet_optuna()
-    shown: Replay | Simulation | PrunedReplay
     if pruner is not None and workers is not None:
         raise typer.BadParameter("--pruner and --workers must not be given together")
-    recorded, name = read_trace(trace), f"replay-{trace.stem}"
+    shown: replays.Replay | replays.Simulation | replays.PrunedReplay
+    recorded, name = replays.read_trace(trace), f"replay-{trace.stem}"
     with _show.storage_trouble(storage):
         if pruner is not None:
-            shown = pruned_replay(recorded, pruner=pruner, storage=storage, name=name)
+            shown = replays.pruned_replay(recorded, pruner=pruner, storage=storage, name=name)
         elif workers is not None:
-            shown = simulate(recorded, workers=workers, storage=storage, name=name)
+            shown = replays.simulate(recorded, workers=workers, storage=storage, name=name)
         else:
-            shown = run_replay(recorded, storage=storage, name=name)
-    print_json(shown.to_json()) if as_json else _show.print_replay(shown)
+            shown = replays.replay(recorded, storage=storage, name=name)
+    print_json(shown.to_json()) if as_json else _show.print_replay(shown.lines())

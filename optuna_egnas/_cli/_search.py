@@ -42,6 +42,10 @@ def search(
     name: Annotated[
         str | None, typer.Option(help="The search's name; default: the data set's.")
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="The search method: egnas (default), or your own, package.module:NAME."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the split and every training.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     profile: Annotated[
@@ -122,12 +126,14 @@ def search(
     """Find a whole network; the same command goes on where it was stopped."""
     from .._search import setup as _search
     from .._search import workers as _workers
+    from .._search.worker import Job
     from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
     options = changed_options(
         options,
         plain={
+            "method": method,
             "seed": seed,
             "profile": profile,
             "subset": subset,
@@ -149,7 +155,7 @@ def search(
             "ground": ground,
             "skip_broken": skip_broken or None,
         },
-        macro={
+        fields={
             "policy": policy,
             "min_depth": min_depth,
             "max_width": max_width,
@@ -173,7 +179,7 @@ def search(
             options=options,
             watch=display,
         )
-        job = _workers.Job(
+        job = Job(
             data=dataset,
             storage=storage,
             name=setup.studies.name,
@@ -206,8 +212,8 @@ def worker(
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
-    from .._search import setup as _search
-    from .._search import workers as _workers
+    from .._search.run import run
+    from .._search.worker import join
     from ..options import SearchOptions
     from . import _show_search as _show
 
@@ -219,19 +225,19 @@ def worker(
             "stale_after": stale_after,
         },
         data={"root": data_root},
-        macro={},
+        fields={},
     )
     quiet_optuna()
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
-        setup = _workers.join(
+        setup = join(
             storage=storage,
             name=checked_name(name),
             device=device,
             options=options,
             watch=display,
         )
-        _train(setup, display, lambda: _search.run(setup))
+        _train(setup, display, lambda: run(setup))
         _finish(setup, storage, as_json=as_json)
 
 
@@ -250,7 +256,7 @@ def _forecast(
 
     planned = plan(data, name=name, device=device, options=options)
     _tell(planned.lines())
-    _tell_idle(options, planned.macro.policy)
+    _tell_idle(options, next(iter(planned.spaces.values())).policy)
     told = foretell(planned, options, workers=workers)
     if as_json:
         print_json(told.to_json())
@@ -266,9 +272,7 @@ def _tell(lines: Iterable[str]) -> None:
 
 def _tell_idle(options: SearchOptions, policy: str) -> None:
     """Say which options change nothing."""
-    from .._methods.egnas.profiles import idle_options
-
-    idle = idle_options(options, policy)
+    idle = options.ignored(policy)
     if idle:
         errors.print(f"Policy {policy} has no use for {', '.join(idle)}.")
 
@@ -308,7 +312,7 @@ def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
     from . import _show_search as _show
 
     if not setup.studies.result().finished:
-        reached = limit_reached(setup.studies.macro)
+        reached = limit_reached(setup.studies.first)
         errors.print(f"Ended early: {reached}. The same command goes on from here.")
     if as_json:
         print_json(record(setup.studies, resumed=setup.resumed))

@@ -37,8 +37,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show what a search has found, and its walk step by step."""
-    from .._methods.egnas.replay.trace import write_trace
-    from .._search.studies import trials_of
+    from .._storage.studies import trials_of
+    from ..replay import write_trace
     from . import _show_search as _show
 
     quiet_optuna()

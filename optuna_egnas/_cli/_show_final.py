@@ -117,7 +117,7 @@ def print_final(result: FinalResult, storage: str) -> None:
 
 
 def _print_summary(result: FinalResult) -> None:
-    architecture, settings = result.settings.architecture, result.settings
+    settings = result.settings
     table = Table(
         title=f"{result.name}: the final training", show_header=False, title_justify="left"
     )
@@ -135,7 +135,7 @@ def _print_summary(result: FinalResult) -> None:
         table.add_row("label smoothing", f"{settings.recipe['label_smoothing']}")
     if settings.ema:
         table.add_row("averaged weights", f"{settings.ema} kept in a step")
-    table.add_row("depth, width", f"{architecture.depth}, {architecture.width}")
+    table.add_row("network", result.network)
     table.add_row("parameters", f"{result.params:,}")
     table.add_row("training time", clock(sum(record.seconds for record in result.records)))
     table.add_row("files", lines(*(record.file_name for record in result.records)))

@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from .._methods.egnas.replay.pruned import PrunedReplay
-    from .._methods.egnas.replay.replay import Replay
-    from .._methods.egnas.replay.simulate import Simulation
+    from .._core.problem import Space
     from .._search.catalogue import Summary
     from .._search.doctor import Check
     from .._search.rerun import Rerun
@@ -66,14 +64,14 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     """The network found, where it is stored, and what to type next."""
     result = studies.result()
     table = Table(title=_title(result), show_header=False, title_justify="left")
-    for row in _rows(result):
+    for row in _rows(result, studies.link.space):
         table.add_row(*row)
     tested = finals(studies)
     if tested:
         table.add_row("test accuracy", accuracy_words(tested))
     for row in told(studies, finished=result.finished):
         table.add_row(*row)
-    table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
+    table.add_row("studies", ", ".join(result.studies.values()))
     table.add_row("storage", shown(storage))
     out.print(table)
     out.print("Next:")
@@ -108,22 +106,24 @@ def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
 
 def csv_of(studies: LinkedStudies) -> str:
     """All trainings as comma-separated values, under the names of the fields of `Entry`."""
-    text = io.StringIO()
+    text, told = io.StringIO(), entries(studies)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_PLAIN, "depth", "width", "ops", "kernels", "curve"])
-    for entry in entries(studies):
-        architecture = entry.architecture
-        writer.writerow(
-            [
-                *(_plain(getattr(entry, field)) for field in _PLAIN),
-                architecture.depth,
-                architecture.width,
-                " ".join(architecture.ops),
-                " ".join(map(str, architecture.kernels)),
-                " ".join(map(str, entry.curve)),
-            ]
-        )
+    rows = [({field: _plain(getattr(entry, field)) for field in _PLAIN}, entry) for entry in told]
+    networks = [_flat(entry.architecture.to_json()) for entry in told]
+    columns = dict.fromkeys(key for network in networks for key in network)
+    writer.writerow([*_PLAIN, *columns, "curve"])
+    for (plain, entry), network in zip(rows, networks, strict=True):
+        values = [network.get(column, "") for column in columns]
+        writer.writerow([*plain.values(), *values, " ".join(map(str, entry.curve))])
     return text.getvalue()
+
+
+def _flat(network: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a network, lists as words with spaces between them."""
+    return {
+        key: " ".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in network.items()
+    }
 
 
 def _plain(value: object) -> object:
@@ -137,12 +137,22 @@ def print_summaries(found: list[Summary], storage: str) -> None:
         out.print(f"{shown(storage)} holds no search.", soft_wrap=True)
         return
     table = Table(title=f"Searches in {shown(storage)}", title_justify="left")
-    for column in ("name", "data", "state", "candidates", "accuracy", "parameters", "last trial"):
+    for column in (
+        "name",
+        "method",
+        "data",
+        "state",
+        "candidates",
+        "accuracy",
+        "parameters",
+        "last trial",
+    ):
         right = column in ("candidates", "accuracy", "parameters")
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for each in found:
         table.add_row(
             each.name,
+            each.method,
             each.dataset,
             f"{each.state} ({each.workers})" if each.workers else each.state,
             str(each.candidates),
@@ -162,35 +172,10 @@ def print_checks(found: Sequence[Check]) -> None:
     out.print(table)
 
 
-def print_replay(shown: Replay | Simulation | PrunedReplay) -> None:
+def print_replay(lines: list[str]) -> None:
     """Whether a replay agreed, where it did not, and what its workers or its pruner gained."""
-    from .._methods.egnas.replay.pruned import PrunedReplay
-    from .._methods.egnas.replay.simulate import Simulation
-
-    replayed = shown.replay if isinstance(shown, (Simulation, PrunedReplay)) else shown
-    verdict = "the walk and the result are the recorded ones" if replayed.match else "differs"
-    out.print(f"{replayed.candidates} candidates, {replayed.epochs} epochs: {verdict}.")
-    if replayed.final is not None:
-        depth, width = replayed.final["depth"], replayed.final["width"]
-        params = replayed.final["params"]
-        out.print(f"Final: depth {depth}, width {width}, {params:,} parameters.")
-    if replayed.first_difference is not None:
-        difference = replayed.first_difference
-        out.print(f"First difference at candidate {difference['index']} (from 0):")
-        out.print(f"  expected {difference['expected']}", soft_wrap=True)
-        out.print(f"  proposed {difference['proposed']}", soft_wrap=True)
-    if isinstance(shown, Simulation):
-        out.print(
-            f"{shown.workers} simulated workers need {clock(shown.makespan)} for what took one "
-            f"{clock(shown.sequential)}: {shown.speedup:.2f} times as fast, "
-            f"{shown.wasted} trials in vain."
-        )
-    if isinstance(shown, PrunedReplay):
-        out.print(
-            f"The pruner {shown.pruner!r} saves {shown.epochs_saved} of the {shown.epochs} epochs "
-            f"of depth and width candidates, and stops {shown.accepted_stopped} of the "
-            f"{len(shown.accepted)} that were accepted."
-        )
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def print_rerun(seen: Rerun) -> None:
@@ -303,14 +288,15 @@ def _title(result: Result) -> str:
     return f"{result.name}: {'the network found' if result.finished else 'the best so far'}"
 
 
-def _rows(result: Result) -> list[tuple[str, str]]:
-    rows = [("candidates", f"{result.candidates}, {result.epochs} epochs")]
+def _rows(result: Result, space: Space) -> list[tuple[str, str]]:
+    rows = [
+        ("method", result.method),
+        ("candidates", f"{result.candidates}, {result.epochs} epochs"),
+    ]
     if result.architecture is not None:
         accuracy = "" if result.valid_accuracy is None else f"{100 * result.valid_accuracy:.2f} %"
         rows = [
-            ("depth, width", f"{result.architecture.depth}, {result.architecture.width}"),
-            ("operations", " ".join(result.architecture.ops)),
-            ("kernel sizes", " ".join(str(size) for size in result.architecture.kernels)),
+            *space.rows(result.architecture),
             ("parameters", f"{result.params:,}"),
             ("multiply-accumulates", f"{result.macs:,} per image"),
             ("validation accuracy", accuracy),

@@ -18,8 +18,8 @@ from itertools import count, islice
 
 from .history import Candidate, History, Outcome, Running, Trained
 from .odds import Experience, Odds, bounded
-from .proposal import Done, Position, Proposal, Step, Verdict, judge
-from .walk import SearchSpace, stand
+from .proposal import Done, Position, Proposal, Prospect, Step, Verdict, judge
+from .walk import Automaton, stand
 
 HAND_OUT = 0.05
 """Nothing less probable is handed out: its worker would be missing where it is needed."""
@@ -27,19 +27,6 @@ WANTED = 0.02
 """What has become less probable than this is stopped: its premise has failed."""
 FAINT = 1e-3
 """Single futures below this are not followed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
-    """A training that the walk may ask for, and the chance that it will."""
-
-    proposal: Proposal
-    chance: float
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether all futures ask for it; where faint ones were not followed, it is not sure."""
-        return self.chance >= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -60,7 +47,7 @@ class _Node:
         return next(iter(self.futures)).proposal
 
 
-def frontier(space: SearchSpace, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
+def frontier(space: Automaton, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
     """The next `k` trainings that the walk will most likely ask for and that nobody has.
 
     What the walk asks for now comes first, unless somebody has it. Returns fewer, or none (wait),
@@ -70,7 +57,7 @@ def frontier(space: SearchSpace, history: History, k: int = 1) -> tuple[Proposal
     return ahead if isinstance(ahead, Done) else tuple(each.proposal for each in ahead)
 
 
-def prospects(space: SearchSpace, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
+def prospects(space: Automaton, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
     """As `frontier`, with the chances."""
     steps, position = stand(space, history)
     if isinstance(position, Done):
@@ -81,7 +68,7 @@ def prospects(space: SearchSpace, history: History, k: int = 1) -> tuple[Prospec
 
 
 def wanted(
-    space: SearchSpace, history: History, in_flight: Iterable[Candidate]
+    space: Automaton, history: History, in_flight: Iterable[Candidate]
 ) -> frozenset[Candidate]:
     """Those of the trainings in flight that are worth going on with.
 
@@ -108,7 +95,7 @@ def _can_begin(history: History, candidate: Candidate) -> bool:
 
 
 def _look_ahead(
-    space: SearchSpace,
+    space: Automaton,
     history: History,
     steps: Iterable[Step],
     position: Position,
@@ -116,7 +103,7 @@ def _look_ahead(
     at_least: float,
 ) -> Iterator[Prospect]:
     """All that the walk will ask for with such a chance or more, the most probable first."""
-    experience = Experience.of(steps, space.policy)
+    experience = Experience.of(steps, space.priors)
     numbers, told = count(), set[Candidate]()
     start = {position: 1.0}
     before = experience.attempts.get(position.proposal.phase, 0)
@@ -149,7 +136,7 @@ def _node(futures: Mapping[Position, float], *, depth: int, number: int, before:
 
 
 def _branch(
-    space: SearchSpace, history: History, experience: Experience, node: _Node
+    space: Automaton, history: History, experience: Experience, node: _Node
 ) -> Iterable[Mapping[Position, float]]:
     """The futures after a node's answer, by the training that they ask for next."""
     outcome = history.outcome(node.proposal.candidate)
@@ -167,7 +154,7 @@ def _branch(
 
 
 def _odds(
-    space: SearchSpace,
+    space: Automaton,
     experience: Experience,
     node: _Node,
     proposal: Proposal,

@@ -7,11 +7,11 @@ candidates to outcomes; all decisions of a search are computed from it, each tim
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._methods.egnas.architecture import Architecture
+from .network import Network
 
 MAX_ERRORS = 2
 """So many failures of one candidate, each with an error, count as refused."""
@@ -28,7 +28,7 @@ class Candidate:
     which may have a parent itself; None: from scratch.
     """
 
-    architecture: Architecture
+    architecture: Network
     epochs: int | None
     replicate: int = 0
     parent: Candidate | None = None
@@ -39,14 +39,16 @@ class Candidate:
         return self.parent is not None and self.parent.architecture == self.architecture
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Candidate:
-        """Read what `to_json` wrote."""
+    def from_json(
+        cls, record: Mapping[str, Any], network: Callable[[Mapping[str, Any]], Network]
+    ) -> Candidate:
+        """Read what `to_json` wrote; `network` reads the part that is the network's."""
         parent = record.get("parent")
         return cls(
-            architecture=Architecture.from_json(record),
+            architecture=network(record),
             epochs=record["epochs"],
             replicate=record["replicate"],
-            parent=None if parent is None else cls.from_json(parent),
+            parent=None if parent is None else cls.from_json(parent, network),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,14 +1,7 @@
-"""How probable each verdict is before it is known, from published priors and the search so far.
+"""How probable each verdict is before it is known, from the priors and the search so far.
 
 A prior gives, for each phase, the chance that an attempt is refused: along a straight line from
-the first attempt to the attempt `by`, and constant after that. Networks saturate as they deepen
-(refusals grow in `depth`), then stand little more shrinking (`width`); full convolutions pay in
-the first layers, wide kernels in the last.
-
-The lines are rounded from a fit to the likelihood of the 319 verdicts of five recorded searches.
-Fitted to four of them, the chances move by 0.1 at most and `by` by seven attempts, and the fifth
-is searched about as fast: 5.57 times as by one worker with 8 of them, instead of 5.66, and 8.09
-with 16, instead of 8.07 (geometric means, the rules alone on a simulated clock).
+the first attempt to the attempt `by`, and constant after that. Each method brings its own.
 
 The search itself corrects its prior: the chance of a verdict moves by how many more of it were
 seen than expected, per attempt, `TRUST` attempts added. A search that goes as foreseen changes
@@ -24,9 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .._methods.egnas.priors import PRIORS, priors_of
 from .history import Outcome, Trained
-from .proposal import Bar, Phase, Step, Verdict
+from .proposal import Bar, Step, Verdict
 
 TRUST = 20
 """After so many attempts at a phase, what it has seen weighs as much as its prior."""
@@ -60,44 +52,47 @@ class Prior:
         }
 
 
+EVEN = Prior(first=0.5, last=0.5, by=2)
+"""Of a phase of which nothing is expected."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experience:
     """What a search has seen so far, and what the priors had expected, per phase and verdict."""
 
-    priors: Mapping[Phase, Prior] = field(default_factory=lambda: PRIORS)
-    attempts: Mapping[Phase, int] = field(default_factory=dict)
-    seen: Mapping[tuple[Phase, Verdict], float] = field(default_factory=dict)
-    expected: Mapping[tuple[Phase, Verdict], float] = field(default_factory=dict)
+    priors: Mapping[str, Prior]
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[tuple[str, Verdict], float] = field(default_factory=dict)
+    expected: Mapping[tuple[str, Verdict], float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, steps: Iterable[Step], policy: str = "paper") -> Experience:
-        """Read the decided steps of a walk by these rules."""
-        priors = priors_of(policy)
-        attempts: Counter[Phase] = Counter()
-        seen: dict[tuple[Phase, Verdict], float] = {}
-        expected: dict[tuple[Phase, Verdict], float] = {}
+    def of(cls, steps: Iterable[Step], priors: Mapping[str, Prior]) -> Experience:
+        """Read the decided steps of a walk, of which this was expected."""
+        attempts: Counter[str] = Counter()
+        seen: dict[tuple[str, Verdict], float] = {}
+        expected: dict[tuple[str, Verdict], float] = {}
         for step in steps:
             phase = step.proposal.phase
             if step.proposal.bar is None:
                 continue
             attempts[phase] += 1
             seen[phase, step.verdict] = seen.get((phase, step.verdict), 0.0) + 1.0
-            for verdict, chance in priors[phase].odds(attempts[phase]).items():
+            for verdict, chance in priors.get(phase, EVEN).odds(attempts[phase]).items():
                 expected[phase, verdict] = expected.get((phase, verdict), 0.0) + chance
         return cls(priors=priors, attempts=attempts, seen=seen, expected=expected)
 
-    def odds(self, phase: Phase, attempt: int) -> Odds:
+    def odds(self, phase: str, attempt: int) -> Odds:
         """The chances of an answer to an attempt of a phase, counted from 1."""
         trusted = TRUST + self.attempts.get(phase, 0)
         return _whole(
             {
                 verdict: max(FAINTEST, chance + self._surplus(phase, verdict) / trusted)
-                for verdict, chance in self.priors[phase].odds(attempt).items()
+                for verdict, chance in self.priors.get(phase, EVEN).odds(attempt).items()
                 if chance > 0
             }
         )
 
-    def _surplus(self, phase: Phase, verdict: Verdict) -> float:
+    def _surplus(self, phase: str, verdict: Verdict) -> float:
         """How many more of a verdict were seen than expected."""
         key = (phase, verdict)
         return self.seen.get(key, 0.0) - self.expected.get(key, 0.0)

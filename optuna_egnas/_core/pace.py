@@ -1,6 +1,6 @@
 """How long a training takes, by the size of its network: a line through a few timed ones.
 
-Seconds of one epoch = a + b * depth + c * traffic + d * multiply-accumulates, with none of them
+Seconds of one epoch = a + b * layers + c * traffic + d * multiply-accumulates, with none of them
 negative: each layer costs something whatever its size (small networks), then what it reads and
 writes (depthwise convolutions), then its arithmetic (full convolutions, large widths).
 """
@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._methods.egnas.architecture import Architecture
-from .._methods.egnas.cost import count_traffic
 from .history import Candidate
+from .network import Network
 from .problem import Space
 
 BESIDE = 0.1
@@ -46,10 +45,10 @@ class Pace:
     per_write: float = A_WRITE
     misfit: float = 0.0
 
-    def epoch(self, space: Space, architecture: Architecture) -> float:
+    def epoch(self, space: Space, network: Network) -> float:
         """Seconds of one epoch of a network."""
         weights = (self.per_epoch, self.per_layer, self.per_value, self.per_mac)
-        sizes = _sizes(space, architecture)
+        sizes = _sizes(space, network)
         return sum(weight * size for weight, size in zip(weights, sizes, strict=True))
 
     def training(self, space: Space, candidate: Candidate, *, parameters: int) -> float:
@@ -68,14 +67,15 @@ class Pace:
         return cls(**record)
 
 
-def fitted(space: Space, timed: Sequence[tuple[Architecture, float]]) -> Pace:
+def fitted(space: Space, timed: Sequence[tuple[Network, float]]) -> Pace:
     """The pace from networks with the seconds of one epoch of each; relative errors count."""
     # A coarse clock may say that a short epoch took no time.
     seconds = np.maximum([taken for _, taken in timed], SHORTEST)
     sizes = np.array([_sizes(space, network) for network, _ in timed], dtype=float)
     relative = sizes / seconds[:, None]
     scale = relative.max(axis=0)
-    kept = list(range(relative.shape[1]))
+    # A method may not know a size: it is 0 for all of its networks.
+    kept = [column for column in range(relative.shape[1]) if scale[column] > 0]
     while True:
         found = np.linalg.lstsq(relative[:, kept] / scale[kept], np.ones(len(timed)), rcond=None)
         weights = found[0] / scale[kept]
@@ -90,6 +90,5 @@ def fitted(space: Space, timed: Sequence[tuple[Architecture, float]]) -> Pace:
     return Pace(**dict(zip(names, line.tolist(), strict=True)), misfit=misfit)
 
 
-def _sizes(space: Space, architecture: Architecture) -> tuple[int, int, int, int]:
-    traffic = count_traffic(architecture, space.input_shape)
-    return 1, architecture.depth, traffic, space.macs(architecture)
+def _sizes(space: Space, network: Network) -> tuple[int, int, int, int]:
+    return 1, space.layers(network), space.traffic(network), space.macs(network)

@@ -1,17 +1,24 @@
-"""What the spaces of all searches share: the task, the hard limits, and their JSON form."""
+"""The space of one study: its task, its limits, and the questions that the package asks of it.
+
+A method brings one class of spaces for each of its studies. What such a class must answer is
+abstract here; everything else has a default, which it may replace by something better.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from pkgutil import resolve_name
+from random import Random
+from typing import Any, ClassVar, TypeVar
 
-from .._methods.egnas.architecture import Architecture
-from .._methods.egnas.cost import Shape, count_macs, count_params
 from ..errors import InvalidSpace, short
+from .history import Candidate, History, Running, Trained
+from .network import Network, Shape
+from .proposal import Course, Done, Incumbent, Proposal, Prospect, Step, Walk
+from .walk import answered
 
-POLICIES = ("paper", "sound")
-"""Named sets of rules."""
 FORMAT = 1
 LARGEST_INTEGER = 2**53
 """Beyond it, a whole number is not exact where it is calculated with."""
@@ -26,19 +33,25 @@ class Published(float):
     __slots__ = ()
 
 
+LONGEST_TRAINING = 10_000
+"""Epochs of the longest training of a method that does not say."""
+MANY_CHANNELS = 1_000_000
+REQUIRED = ("frontier", "ranges", "encode", "decode", "network_from_json")
+"""What every space must answer."""
+COUNTS = "optuna_egnas._methods.counting"
+"""Counts what a space does not count in closed form; it loads torch, and is loaded by name."""
+
+Range = range | tuple[str, ...] | tuple[int, ...]
+"""The values of one trial parameter: whole numbers from start to stop, or choices."""
 S = TypeVar("S", bound="Space")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """The task and the limits of a search.
+    """What one study searches: the task, the limits, and the rules of its method.
 
     Args:
-        policy: the named set of rules; `paper` is the published one (arXiv 2502.03553), `sound`
-            takes coarse steps, equal budgets for equal networks, and a bar above the noise where
-            a network is narrowed.
-        level: under `sound`, the chance with which a narrower network that is no better would
-            pass for better: above 0, at most 0.5 (then any gain passes).
+        policy: the named set of rules; `paper` is the published one.
         input_shape: channels, height and width of an image.
         classes: number of classes, at least 2.
         n_valid: number of validation images, where it is known: scores that are fractions are
@@ -47,11 +60,15 @@ class Space:
         max_macs: no network with more multiply-accumulates per image is ever proposed.
         inherit: where candidates begin with the incumbent's weights, the share of their epochs
             that they are then trained for, above 0, at most 1; None: all are trained from
-            scratch. See `inheritance.py`.
+            scratch. See `inheriting.py`.
     """
 
+    method: ClassVar[str]
+    """The name of the method that the space belongs to."""
+    policies: ClassVar[tuple[str, ...]] = ("paper",)
+    """The sets of rules that there are."""
+
     policy: str = "paper"
-    level: float = 0.25
     input_shape: Shape = (3, 32, 32)
     classes: int = 10
     n_valid: int | None = None
@@ -59,20 +76,147 @@ class Space:
     max_macs: int | None = None
     inherit: float | None = None
 
-    def params(self, architecture: Architecture) -> int:
-        """Trainable parameters of a network for this task."""
-        return count_params(architecture, self.input_shape, self.classes)
+    @abstractmethod
+    def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
+        """The next `k` trainings that nobody has, computed from the history alone.
 
-    def macs(self, architecture: Architecture) -> int:
-        """Multiply-accumulates of a network for one image of this task."""
-        return count_macs(architecture, self.input_shape, self.classes)
+        None: wait, since all that is left is in the hands of others. `Done`: nothing is left.
+        """
 
-    def fits(self, architecture: Architecture, max_params: int | None = None) -> bool:
+    @abstractmethod
+    def ranges(self, names: Any = None) -> dict[str, Range]:
+        """The trial parameters of a network, with all their values."""
+
+    @abstractmethod
+    def encode(self, network: Network, names: Any = None) -> dict[str, int | str]:
+        """The trial parameters of one network."""
+
+    @abstractmethod
+    def decode(self, params: Mapping[str, Any], names: Any = None) -> Network:
+        """The network that trial parameters spell.
+
+        Raises:
+            InvalidSpace, KeyError, TypeError, ValueError: they spell none.
+        """
+
+    @classmethod
+    @abstractmethod
+    def network_from_json(cls, record: Mapping[str, Any]) -> Network:
+        """Read what the network's `to_json` wrote."""
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the longest training that the rules can ask for."""
+        return MOST_EPOCHS
+
+    def without_target(self: S) -> S:
+        """The same space for a study whose score is no accuracy."""
+        return self
+
+    def for_own_study(self: S) -> S:
+        """The same space for a study of one's own, whose values may be in any unit."""
+        return self
+
+    def epochs_in_words(self) -> str:
+        """The fields that set how long a candidate is trained, with their values."""
+        return "the fields that say so"
+
+    def doubt(self, value: float, *, minimizes: bool) -> str | None:
+        """Why thresholds of the space can hardly be meant for a value; None where they may be."""
+        return None
+
+    def follow(self, history: History) -> Walk:
+        """The decided steps in order, and what comes next.
+
+        By default the proposals in the order in which `frontier` makes them, answered one by one.
+        """
+        return answered(self.frontier, history, self.n_valid)
+
+    def step_of(self, history: History, candidate: Candidate) -> Step | None:
+        """The decided step that trains this candidate; None where there is none."""
+        steps = self.follow(history).steps
+        return next((step for step in steps if step.proposal.candidate == candidate), None)
+
+    def prospects(self, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
+        """As `frontier`, with the chance that each is asked for; by default it is 1."""
+        ahead = self.frontier(history, k)
+        if isinstance(ahead, Done):
+            return ahead
+        return tuple(Prospect(proposal=proposal, chance=1.0) for proposal in ahead)
+
+    def wanted(self, history: History, in_flight: Iterable[Candidate]) -> frozenset[Candidate]:
+        """Those of the trainings in flight that are worth going on with; by default all."""
+        return frozenset(
+            each for each in in_flight if isinstance(history.outcome(each), Running | None)
+        )
+
+    def courses(self, history: History, generator: Random) -> Iterator[Course]:
+        """Courses without end that the study may take from here, each drawn anew.
+
+        By default all that is asked for is trained, with scores drawn evenly from 0 to 1.
+        """
+        while True:
+            known, left, ahead = history, dict[Candidate, None](), self.frontier(history)
+            while not isinstance(ahead, Done) and ahead:
+                left[ahead[0].candidate] = None
+                answer = Trained(score=generator.random())
+                known = known.with_outcome(ahead[0].candidate, answer)
+                ahead = self.frontier(known)
+            yield Course(left=tuple(left), found=ahead.found if isinstance(ahead, Done) else None)
+
+    def params(self, network: Network) -> int:
+        """Trainable parameters of a network for this task; by default counted on its module."""
+        count: int = resolve_name(f"{COUNTS}:params")(self, network)
+        return count
+
+    def macs(self, network: Network) -> int:
+        """Multiply-accumulates of a network for one image; by default counted on its module."""
+        count: int = resolve_name(f"{COUNTS}:macs")(self, network)
+        return count
+
+    def traffic(self, network: Network) -> int:
+        """Values that the layers read and write for one image; 0: not known."""
+        return 0
+
+    def layers(self, network: Network) -> int:
+        """Layers of a network, by which it takes its time, however small they are."""
+        return 1
+
+    def channels(self, network: Network) -> int:
+        """Channels of the narrowest layers, which decide whether bfloat16 can pay."""
+        return MANY_CHANNELS
+
+    def contains(self, network: Network, other: Network) -> bool:
+        """Whether a network is known to take at least the memory of the other one."""
+        return network == other
+
+    def fits(self, network: Network, max_params: int | None = None) -> bool:
         """Whether a network respects the limits, and `max_params` (parameters) where given."""
         caps = [cap for cap in (self.max_params, max_params) if cap is not None]
-        if caps and self.params(architecture) > min(caps):
+        if caps and self.params(network) > min(caps):
             return False
-        return self.max_macs is None or self.macs(architecture) <= self.max_macs
+        return self.max_macs is None or self.macs(network) <= self.max_macs
+
+    def describe(self, network: Network) -> str:
+        """A network in a few words."""
+        values = network.to_json()
+        return ", ".join(f"{name} {value}" for name, value in values.items())
+
+    def rows(self, network: Network) -> list[tuple[str, str]]:
+        """A network as rows of a table: a name and words each."""
+        return [("network", self.describe(network))]
+
+    def details(self, network: Network) -> tuple[str, ...]:
+        """The layers of a network, a few words each; empty where `describe` says all."""
+        return ()
+
+    def describe_proposal(self, proposal: Proposal) -> str:
+        """A proposal by what is new in it; by default its network."""
+        return self.describe(proposal.candidate.architecture)
+
+    def describe_incumbent(self, phase: str, incumbent: Incumbent) -> str:
+        """What is compared with in a phase, in a few words."""
+        return "the best so far"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under the field names, with a version."""
@@ -93,16 +237,11 @@ class Space:
         return cls(**values)
 
 
-def check_shared(space: Space) -> None:
+def check_task(space: Space) -> None:
     """Refuse values that are out of bounds in any search."""
-    if space.policy not in POLICIES:
+    if space.policy not in space.policies:
         raise InvalidSpace(
-            f"`policy` must be one of {', '.join(POLICIES)}, but got {short(space.policy)}."
-        )
-    check_number("level", space.level)
-    if not 0 < space.level <= 0.5:
-        raise InvalidSpace(
-            f"`level` must be above 0 and at most 0.5, but got level={space.level}."
+            f"`policy` must be one of {', '.join(space.policies)}, but got {short(space.policy)}."
         )
     if space.inherit is not None:
         check_number("inherit", space.inherit)
@@ -152,7 +291,7 @@ def check_number(name: str, value: object, *, at_least: float = 0.0) -> None:
         )
 
 
-def check_smallest_fits(space: Space, smallest: Architecture) -> None:
+def check_smallest_fits(space: Space, smallest: Network) -> None:
     """Refuse a space in which nothing fits, with the size of its smallest network."""
     if space.fits(smallest):
         return
@@ -162,7 +301,7 @@ def check_smallest_fits(space: Space, smallest: Architecture) -> None:
         if value is not None
     ]
     raise InvalidSpace(
-        f"No network fits {' and '.join(bounds)}: the smallest one of this space (depth "
-        f"{smallest.depth}, width {smallest.width}) has {space.params(smallest):,} parameters "
+        f"No network fits {' and '.join(bounds)}: the smallest one of this space "
+        f"({space.describe(smallest)}) has {space.params(smallest):,} parameters "
         f"and {space.macs(smallest):,} multiply-accumulates."
     )

@@ -11,13 +11,14 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from typing import Literal, Protocol
+from typing import Protocol
 
-from .._methods.egnas.architecture import Architecture
 from .history import Candidate, Outcome, Running, Stopped, Trained
+from .network import Network
 
 TOLERANCE = 1e-9
-Phase = Literal["depth", "width", "ops", "kernels", "confirm"]
+CONFIRM = "confirm"
+"""The phase of a last training of what was found, which decides nothing."""
 
 
 class Verdict(Enum):
@@ -72,7 +73,7 @@ class Proposal:
     """
 
     candidate: Candidate
-    phase: Phase
+    phase: str
     bar: Bar | None
     likely: Verdict
 
@@ -116,7 +117,7 @@ class Found:
     `confirmed` is its score in one last training of another length, where one was asked for.
     """
 
-    architecture: Architecture
+    architecture: Network
     score: float | None
     epochs: int
     confirmed: float | None = None
@@ -131,6 +132,39 @@ class Done:
 
     found: Found | None
     cut_short: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """The decided steps in order, and what comes next."""
+
+    steps: tuple[Step, ...]
+    next: Proposal | Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """A training that a study may ask for, and the chance that it will."""
+
+    proposal: Proposal
+    chance: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether all futures ask for it; where faint ones were not followed, it is not sure."""
+        return self.chance >= 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """One course of a study to its end.
+
+    `left` are the trainings that it still needs, in order; `found` is None where it ends without
+    a network.
+    """
+
+    left: tuple[Candidate, ...]
+    found: Found | None
 
 
 class Position(Protocol):
@@ -158,7 +192,7 @@ def judge(proposal: Proposal, outcome: Outcome | None, n_valid: int | None) -> V
     if not isinstance(outcome, Trained) or not math.isfinite(outcome.score):
         return Verdict.REFUSED
     if bar is None:
-        return Verdict.CONFIRMED if proposal.phase == "confirm" else Verdict.BASELINE
+        return Verdict.CONFIRMED if proposal.phase == CONFIRM else Verdict.BASELINE
     if bar.incumbent is None:
         return Verdict.ACCEPTED
     if bar.incumbent.score is None:

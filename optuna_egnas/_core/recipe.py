@@ -1,22 +1,16 @@
-"""Training of one network: a recipe, its augmentation, and the one loop, which knows no trial.
-
-The data set lies on the device as one uint8 tensor and is augmented there, a batch at a time.
-The recipe is that of arXiv 2502.03553, except that the rate falls to zero at the end of the last
-epoch instead of before it: every epoch learns.
-"""
+"""How a network is trained: the optimizer, the learning rate, the augmentation, the precision."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from .._methods.egnas.cost import Shape
 from ..errors import InvalidSpace, short
+from .network import Shape
 
 Precision = Literal["fp32", "bf16"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 FP32: Precision = "fp32"
 SMALLEST_CROPPED_SIDE = 16
 
@@ -113,12 +107,3 @@ class Recipe:
             if not fields[name]:
                 del fields[name]
         return fields
-
-
-def rate_of(recipe: Recipe, step: int, steps: int) -> float:
-    """The rate of a step, counted from 0: up to the highest, then down half a cosine to 0."""
-    rising = int(recipe.warmup * steps)
-    if step < rising:
-        return recipe.learning_rate * (step + 1) / (rising + 1)
-    half_circle = math.pi * (step - rising) / (steps - rising)
-    return recipe.learning_rate * (1 + math.cos(half_circle)) / 2

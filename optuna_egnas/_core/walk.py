@@ -1,55 +1,51 @@
 """From a history to the next step: the walk so far, and the proposal that follows.
 
-Everything is computed from the history alone, by running the space's automaton from its start.
+Everything is computed from the history alone: an automaton is run from its start, and the frontier
+of any other method is asked again, one answer after the other.
 What lies beyond the last decided step is speculation: see `frontier.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from .history import Candidate, History
-from .proposal import Done, Position, Proposal, Step, judge
+from .odds import Prior
+from .proposal import Bar, Done, Position, Proposal, Step, Verdict, Walk, judge
 
 
-class SearchSpace(Protocol):
-    """What a search method must bring to be walked."""
+class Automaton(Protocol):
+    """What a space must bring whose rules are an automaton."""
 
     @property
     def n_valid(self) -> int | None:
         """Number of validation images, if known."""
 
     @property
-    def policy(self) -> str:
-        """The name of its rules: what is likely depends on it."""
+    def priors(self) -> Mapping[str, Prior]:
+        """What is expected of each phase."""
+
+    def by_heart(self, phase: str) -> float:
+        """The chance that a network kept in this phase knows its training data by heart."""
 
     def begin(self) -> Position:
         """Its automaton, at the start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
-    """The decided steps in order, and what comes next."""
-
-    steps: tuple[Step, ...]
-    next: Proposal | Done
-
-
-def propose(space: SearchSpace, history: History) -> Proposal | Done:
+def propose(space: Automaton, history: History) -> Proposal | Done:
     """The next training that the rules ask for, whether or not it is already in flight."""
     return follow(space, history).next
 
 
-def follow(space: SearchSpace, history: History) -> Walk:
+def follow(space: Automaton, history: History) -> Walk:
     """The walk as far as it is decided."""
     steps, position = stand(space, history)
     end = position if isinstance(position, Done) else position.proposal
     return Walk(steps=steps, next=end)
 
 
-def stand(space: SearchSpace, history: History) -> tuple[tuple[Step, ...], Position | Done]:
+def stand(space: Automaton, history: History) -> tuple[tuple[Step, ...], Position | Done]:
     """The decided steps, and where the automaton stands after them."""
     steps: list[Step] = []
     position: Position | Done = space.begin()
@@ -62,13 +58,13 @@ def stand(space: SearchSpace, history: History) -> tuple[tuple[Step, ...], Posit
     return tuple(steps), position
 
 
-def step_of(space: SearchSpace, history: History, candidate: Candidate) -> Step | None:
+def step_of(space: Automaton, history: History, candidate: Candidate) -> Step | None:
     """The first step on the likeliest path that trains this candidate; None: it is off it."""
     steps = _bet(space, history)
     return next((step for step in steps if step.proposal.candidate == candidate), None)
 
 
-def _bet(space: SearchSpace, history: History) -> Iterator[Step]:
+def _bet(space: Automaton, history: History) -> Iterator[Step]:
     """All steps to the end; where an answer is missing, the verdict is the likeliest."""
     position: Position | Done = space.begin()
     while not isinstance(position, Done):
@@ -83,7 +79,46 @@ def _bet(space: SearchSpace, history: History) -> Iterator[Step]:
         position = position.after(step)
 
 
-def _decide(space: SearchSpace, history: History, proposal: Proposal) -> Step | None:
+def _decide(space: Automaton, history: History, proposal: Proposal) -> Step | None:
     outcome = history.outcome(proposal.candidate)
     verdict = judge(proposal, outcome, space.n_valid)
     return verdict and Step(proposal=proposal, outcome=outcome, verdict=verdict)
+
+
+def answered(
+    frontier: Callable[[History], tuple[Proposal, ...] | Done],
+    history: History,
+    n_valid: int | None,
+) -> Walk:
+    """The proposals of a frontier in their order, each with its answer, up to the first without.
+
+    A proposal that brings no bar is compared with the best before it: strictly better is
+    accepted.
+    """
+    known, steps = History(), list[Step]()
+    best: Step | None = None
+    while True:
+        ahead = frontier(known)
+        if isinstance(ahead, Done):
+            return Walk(steps=tuple(steps), next=ahead)
+        assert ahead, "nothing is in flight, and so there is nothing to wait for"
+        asked = ahead[0]
+        if asked.bar is None and best is not None:
+            asked = _compared(asked, best)
+        outcome = history.outcome(asked.candidate)
+        verdict = judge(asked, outcome, n_valid)
+        if outcome is None or verdict is None:
+            return Walk(steps=tuple(steps), next=asked)
+        known = known.with_outcome(asked.candidate, outcome)
+        step = Step(proposal=asked, outcome=outcome, verdict=verdict)
+        best = step if step.passed else best
+        steps.append(step)
+
+
+def _compared(asked: Proposal, best: Step) -> Proposal:
+    return Proposal(
+        candidate=asked.candidate,
+        phase=asked.phase,
+        bar=Bar(incumbent=best.as_incumbent(), strict=True),
+        likely=Verdict.REFUSED,
+    )

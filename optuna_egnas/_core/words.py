@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .._methods.egnas.words import _name
 from .history import Failed, Stopped
+from .problem import Space
 from .proposal import Step, Verdict
 
 
-def verdict_words(step: Step) -> str:
+def verdict_words(step: Step, space: Space) -> str:
     """The verdict with its reason: "accepted: +0.21 points over depth 14"."""
     verdict = step.verdict.value
     if isinstance(step.outcome, (Stopped, Failed)):
@@ -18,7 +18,8 @@ def verdict_words(step: Step) -> str:
         return verdict
     margin = 100 * (score - bar.incumbent.score)
     against = "over" if step.verdict is Verdict.ACCEPTED else "against"
-    return f"{verdict}: {margin:+.2f} points {against} {_name(step.proposal.phase, bar.incumbent)}"
+    name = space.describe_incumbent(step.proposal.phase, bar.incumbent)
+    return f"{verdict}: {margin:+.2f} points {against} {name}"
 
 
 def clock(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 import optuna
@@ -18,10 +19,8 @@ from .._storage.claims import CLAIM, DROPPED, FORGETS, OWNER, is_alive
 from .._storage.final_claims import at_work, who
 from .._storage.finals import all_begun, all_finals
 from .._storage.link import (
-    ROLES,
     START,
     Link,
-    Role,
     find_search,
     linked_studies,
     no_search,
@@ -32,8 +31,9 @@ from .._storage.link import (
 from .._storage.owners import forget, release
 from .._storage.private import all_trials, study_attributes
 from .._storage.reader import forgotten
+from .._storage.studies import trials_of
 from ..errors import EgnasError, SearchError
-from .studies import LinkedStudies, load_linked_studies, trials_of
+from .studies import LinkedStudies, load_linked_studies
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from .._storage.artifacts import Store
 
-    Found = dict[Role, tuple[str, Link]]
+    Found = dict[str, tuple[str, Link]]
 
 
 FEW = 3
@@ -58,6 +58,7 @@ class Summary(NamedTuple):
     """
 
     name: str
+    method: str
     dataset: str
     state: str
     workers: int = 0
@@ -70,20 +71,23 @@ class Summary(NamedTuple):
 def summaries(storage: BaseStorage) -> list[Summary]:
     """All searches of a storage by name, also those that this version cannot read."""
     links = {link.name: link for _, link in linked_studies(storage)}
-    datasets = {name: str(link.dataset.get("dataset", "")) for name, link in links.items()}
-    return [_summary(storage, name, datasets.get(name, "")) for name in search_names(storage)]
+    return [_summary(storage, name, links.get(name)) for name in search_names(storage)]
 
 
-def _summary(storage: BaseStorage, name: str, dataset: str) -> Summary:
+def _summary(storage: BaseStorage, name: str, link: Link | None) -> Summary:
+    method, dataset = "", ""
+    if link is not None:
+        method, dataset = link.method, str(link.dataset.get("dataset", ""))
     try:
         studies = load_linked_studies(storage=storage, name=name)
     except EgnasError as error:
-        return Summary(name=name, dataset=dataset, state=str(error))
+        return Summary(name=name, method=method, dataset=dataset, state=str(error))
     result, trials = studies.result(), trials_of(studies)
     workers = sum(map(_runs, trials))
     times = [time for trial in trials for time in (trial.datetime_start, trial.datetime_complete)]
     return Summary(
         name=name,
+        method=method,
         dataset=dataset,
         state=_state(result.finished, workers, bool(trials)),
         workers=workers,
@@ -122,9 +126,10 @@ def _at_rest(storage: BaseStorage, name: str, what: str) -> tuple[str, ...]:
         raise no_search(storage, name)
     studies = [optuna.load_study(study_name=study, storage=storage) for study, _ in found.values()]
     candidates, finals = [], []
+    space = next(link for _, link in found.values()).space
     for study in studies:
         attributes, trials = study_attributes(study), all_trials(study)
-        check_study(study, trials)
+        check_study(study, trials, space.network_from_json)
         candidates += [_worker(trial) for trial in trials if _runs(trial)]
         finals += at_work(attributes)
     if candidates:
@@ -139,7 +144,7 @@ def _at_rest(storage: BaseStorage, name: str, what: str) -> tuple[str, ...]:
             f"A search must be at rest to be {what}, but {quoted(name)} is in its final training "
             f"now ({_few(finals)}): stop that first."
         )
-    if len(found) == len(ROLES):
+    if len(found) == len(next(link for _, link in found.values()).roles):
         # They name files, which are to be removed.
         whole = load_linked_studies(storage=storage, name=name)
         all_begun(whole)
@@ -187,15 +192,18 @@ class Failures(NamedTuple):
 def failures(storage: BaseStorage, name: str) -> tuple[Failures, ...]:
     """The failures of a search that can be forgotten, for each study that has any.
 
-    Those of the macro search cannot once the micro search has begun from what it found.
+    Those of a study cannot once the next one has begun from what it found.
 
     Raises:
         SearchError: there is no such search, or it is in training.
     """
     _at_rest(storage, name, "tried again")
     studies = load_linked_studies(storage=storage, name=name)
-    begun = START in study_attributes(studies.micro)
-    found = [_failures(studies.study(role)) for role in ROLES if role == "micro" or not begun]
+    found = [
+        _failures(study)
+        for study, after in zip_longest(studies.studies.values(), [*studies.studies.values()][1:])
+        if after is None or START not in study_attributes(after)
+    ]
     return tuple(each for each in found if each.numbers)
 
 
@@ -242,7 +250,7 @@ def _release(storage: BaseStorage, name: str, found: Found, *, copies: list[str]
         return None
     # Files are not worth a failure: a bucket may be out of reach for who only tidies up.
     try:
-        if len(found) < len(ROLES):
+        if len(found) < len(link.roles):
             reason = "only one of its studies is left, which does not name them"
         elif copies:
             reason = f"{', '.join(map(quoted, copies[:FEW]))} may need them"
@@ -267,7 +275,7 @@ def _remove_files(storage: BaseStorage, studies: LinkedStudies, store: Store) ->
 
     link, checkpoints = studies.link, Checkpoints(store=store)
     recipe = stored_recipe(link)
-    for role in ROLES:
+    for role in studies.roles:
         study, reader = studies.study(role), studies.reader(role)
         trials = all_trials(study)
         owners: list[Study | FrozenTrial] = [study, *trials]

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from .._core.text import shell_word
 from .._storage.artifacts import DEFAULT_PLACE, open_artifacts
 from .._storage.claims import is_alive
-from .._storage.link import ROLES, read_places
+from .._storage.link import read_places
 from .._storage.opening import open_storage
 from .._storage.private import all_trials
 from .._storage.urls import parse_url, shown
@@ -192,7 +192,7 @@ def _searches(opened: BaseStorage) -> Iterator[Check]:
             continue
         running = [
             trial
-            for role in ROLES
+            for role in studies.roles
             for trial in all_trials(studies.study(role))
             if trial.state is TrialState.RUNNING
         ]
@@ -221,7 +221,7 @@ def _artifacts(opened: BaseStorage | None, given: str | None) -> Iterator[Check]
             studies = load_linked_studies(storage=opened, name=each.name)
         except EgnasError:
             continue
-        stored = read_places(studies.macro).get("artifacts")
+        stored = read_places(studies.first).get("artifacts")
         if stored is not None:
             places[stored] = None
     for place in places:
@@ -234,7 +234,8 @@ def _artifacts(opened: BaseStorage | None, given: str | None) -> Iterator[Check]
 
 
 def _data(root: str | None) -> Iterator[Check]:
-    from ..evaluation.data.labelled import DataOptions, root_of
+    from ..evaluation.data.labelled import root_of
+    from ..evaluation.data.options import DataOptions
     from ..evaluation.data.sources import SOURCES, find_published, read_published
 
     yield Check("data", "ok", "digits: built in")

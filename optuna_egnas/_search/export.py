@@ -92,7 +92,7 @@ def _training_images(studies: LinkedStudies, root: str | None) -> Tensor | None:
 
 def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
     """The same with its artifacts, or with the reason why there are none."""
-    if "artifacts" not in read_places(studies.macro):
+    if "artifacts" not in read_places(studies.first):
         return exported
     try:
         ids = tuple(_artifact(studies, file) for file in exported.files)
@@ -105,7 +105,7 @@ def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
 def _artifact(studies: LinkedStudies, file: Path) -> str:
     """The id of a file among the artifacts, where it is uploaded unless it is there already."""
     content, store = file.read_bytes(), artifacts_of(studies)
-    for known in uploads_of(studies.micro):
+    for known in uploads_of(studies.last):
         if known.filename == file.name:
             # One that cannot be read is uploaded anew; each store has its own errors for that.
             with suppress(Exception), store.open_reader(known.artifact_id) as stored:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from .._core.history import History
+from .._core.method import method
+from .._core.proposal import Done
 from .._core.recipe import FP32, Precision, Recipe
 from .._core.rules import UNREADABLE
 from .._core.text import clipped, one_line
@@ -13,14 +16,15 @@ from .._storage.link import Link, find_search, read_places
 from .._storage.opening import open_storage
 from ..errors import InvalidSpace, SearchError
 from ..evaluation.data.images import GROUND, READING
-from ..evaluation.data.labelled import DATASETS, DataOptions, LabelledImages, load_training, split
+from ..evaluation.data.labelled import DATASETS, LabelledImages, load_training, split
+from ..evaluation.data.options import DataOptions
 from ..evaluation.engine.precision import AUTO, faster_precision
 
 if TYPE_CHECKING:
     import torch
     from optuna.storages import BaseStorage
 
-    from .._methods.egnas.space import MacroSpace
+    from .._core.problem import Space
     from ..evaluation.data.labelled import TrainingData
     from ..options import SearchOptions
     from .studies import LinkedStudies
@@ -133,7 +137,7 @@ def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str,
         )
     # Without a fingerprint they are the user's own words, which need not be what they seem.
     said = link.dataset if "fingerprint" in link.dataset else {}
-    places = read_places(studies.macro)
+    places = read_places(studies.first)
     return name, DataOptions(
         root=root or places.get("data"),
         image_size=said.get("image_size"),
@@ -198,16 +202,18 @@ def final_recipe(link: Link) -> Recipe:
 
 
 def asked_recipes(
-    content: TrainingData, options: SearchOptions, policy: str, n_train: int
+    content: TrainingData, options: SearchOptions, spaces: Mapping[str, Space], n_train: int
 ) -> tuple[Recipe, Recipe]:
     """How the candidates are trained, and how what is found, by these options.
 
-    Policy `sound` trains its candidates as suits few epochs, but for what the options say.
+    A policy of brief trainings trains candidates as suits few epochs, but for what the options
+    say.
     """
     final = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
     if options.precision != AUTO:
         final = replace(final, precision=cast("Precision", options.precision))
-    if policy != "sound":
+    policy = next(iter(spaces.values())).policy
+    if not method(options.method).is_brief(policy):
         return final, final
     return replace(final.for_few_epochs(n_train), **options.recipe), final
 
@@ -240,7 +246,7 @@ def identity(
 def decided_recipe(
     link: Link | None,
     options: SearchOptions,
-    macro: MacroSpace,
+    space: Space,
     recipe: Recipe,
     device: torch.device,
 ) -> dict[str, Any]:
@@ -250,12 +256,10 @@ def decided_recipe(
     elif options.deterministic:
         precision = FP32
     else:
+        first = space.follow(History()).next
+        assert not isinstance(first, Done), "a space in which nothing fits is refused at birth"
         precision = faster_precision(
-            macro.begin().proposal.candidate.architecture,
-            input_shape=macro.input_shape,
-            classes=macro.classes,
-            batch_size=recipe.batch_size,
-            device=device,
+            space, first.candidate.architecture, recipe=recipe, device=device
         )
     return _recipe_fields(replace(recipe, precision=precision))
 

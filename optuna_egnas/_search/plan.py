@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .._core.method import method
+from .._core.problem import Space
 from .._core.recipe import Recipe
-from .._methods.egnas.profiles import spaces
-from .._methods.egnas.space import MacroSpace, MicroSpace
 from ..errors import SearchError
 from ..evaluation.data.labelled import (
     LabelledImages,
@@ -45,8 +45,7 @@ class Plan:
     content: TrainingData
     training: LabelledImages
     validation: LabelledImages
-    macro: MacroSpace
-    micro: MicroSpace
+    spaces: Mapping[str, Space]
     recipe: Recipe
     final_recipe: Recipe
     is_open: bool
@@ -66,7 +65,8 @@ class Plan:
         """What is decided once for a search, given its stored link, if it has one."""
         if not self.is_open:
             return {}
-        return decided_recipe(link, options, self.macro, self.recipe, self.device)
+        first = next(iter(self.spaces.values()))
+        return decided_recipe(link, options, first, self.recipe, self.device)
 
 
 @plain_modes()
@@ -96,21 +96,42 @@ def plan(
         seed=options.seed,
         subset=options.subset,
     )
-    if "policy" not in options.macro and link is not None:
-        options = replace(options, macro={**options.macro, "policy": link.space.policy})
-    macro, micro = spaces(content, len(validation.labels), options)
-    recipe, final = asked_recipes(content, options, macro.policy, len(training.labels))
+    kept = None if link is None else link.space.policy
+    spaces = spaces_of(content, len(validation.labels), options, kept=kept)
+    recipe, final = asked_recipes(content, options, spaces, len(training.labels))
     return Plan(
         name=name,
         content=content,
         training=training,
         validation=validation,
-        macro=macro,
-        micro=micro,
+        spaces=spaces,
         recipe=recipe,
         final_recipe=final,
         is_open=options.precision == AUTO and "precision" not in options.recipe,
         device=where,
+    )
+
+
+def spaces_of(
+    content: TrainingData, n_valid: int, options: SearchOptions, *, kept: str | None = None
+) -> dict[str, Space]:
+    """The spaces of a search on these data, `n_valid` of them held back for validation.
+
+    `kept` is the policy of a search that is there: it stays where the options name none.
+    """
+    given = options.given()
+    named = any("policy" in fields for fields in given.values())
+    if not named and kept is not None:
+        given = options.with_fields(policy=kept).given()
+    return method(options.method).spaces(
+        {
+            "input_shape": content.input_shape,
+            "classes": content.classes,
+            "n_valid": n_valid,
+        },
+        profile=options.profile or ("quick" if content.name == "digits" else "full"),
+        given=given,
+        inherit=options.inherit,
     )
 
 

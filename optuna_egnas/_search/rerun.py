@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._storage.attributes import of_trial
-from .._storage.link import Link, Role
+from .._storage.link import Link
 from .._storage.private import all_trials
 from ..errors import SearchError
 from ..evaluation.engine.conditions import conditions
 from ..evaluation.engine.course import Task, train_as
-from ..evaluation.engine.loop import EpochRecord
+from ..evaluation.engine.records import EpochRecord
 from .identity import stored_images, stored_recipe
 from .plan import choose_device
 from .setup import moved
@@ -57,7 +57,7 @@ class Rerun:
 
 
 def rerun(studies: LinkedStudies, trial: str) -> Rerun:
-    """Train a trial again, `macro/N` or `micro/N`, on the device and the threads that it had.
+    """Train a trial again, `macro/N` say, on the device and the threads that it had.
 
     Writes nothing.
 
@@ -88,13 +88,13 @@ def rerun(studies: LinkedStudies, trial: str) -> Rerun:
     )
 
 
-def _find(studies: LinkedStudies, trial: str) -> tuple[Role, FrozenTrial]:
-    found = re.fullmatch(r"(macro|micro)/(\d+)", trial)
-    if found is None:
-        raise SearchError(f"A trial must be named macro/N or micro/N, but got {trial!r}.")
-    role: Role = "macro" if found[1] == "macro" else "micro"
+def _find(studies: LinkedStudies, trial: str) -> tuple[str, FrozenTrial]:
+    role, _, number_text = trial.partition("/")
+    if role not in studies.roles or not re.fullmatch(r"\d{1,18}", number_text):
+        named = " or ".join(f"{each}/N" for each in studies.roles)
+        raise SearchError(f"A trial must be named {named}, but got {trial!r}.")
     trials = all_trials(studies.study(role))
-    number = int(found[2])
+    number = int(number_text)
     if number >= len(trials):
         raise SearchError(
             f"`N` of {role}/N must be less than {len(trials)}, but got {role}/{number}."
@@ -111,6 +111,7 @@ def _task(studies: LinkedStudies, link: Link, reader: Reader, stored: FrozenTria
         recipe=stored_recipe(link),
         seed=link.seed,
         device=device,
+        method=studies.method,
         input_shape=reader.space.input_shape,
         classes=reader.space.classes,
     )

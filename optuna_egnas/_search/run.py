@@ -10,12 +10,12 @@ from .._core.proposal import Done
 from .._storage.claims import fail_dead, fail_own, was_ended_by_others
 from .._storage.interrupts import interruptible, stopping_in_order
 from .._storage.limits import limit_reached, write_limits
-from .._storage.link import ROLES, Role
 from .._storage.outage import waiting
 from ..evaluation.engine.conditions import conditions, threads_for
 from ..evaluation.objective import CandidateFailed, Objective
 from ..options import SearchOptions
 from ..visualization._dashboard import Board
+from .forecast.estimate import told
 from .studies import LinkedStudies
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ POLL = 0.5
 
 
 def run(setup: Setup) -> None:
-    """Train what the walks ask for until both have ended.
+    """Train what the method asks for until all studies have ended.
 
     Returns early where a limit of the search is reached; see `bound`.
     On an interruption (Ctrl-C) the trial in flight leaves a checkpoint of its last whole epoch,
@@ -38,18 +38,30 @@ def run(setup: Setup) -> None:
     link = setup.studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
-    board = Board(studies=setup.studies, storage=setup.storage)
+    board = board_of(setup.studies, setup.storage)
     with waiting():
         with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
-            ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
+            ended = all(
+                _run_walk(setup.studies, role, setup.objective, board)
+                for role in setup.studies.roles
+            )
         if ended:
             finish(setup)
         board.update(last=True)
 
 
+def board_of(studies: LinkedStudies, storage: str) -> Board:
+    """What keeps the dashboard of a search up to date, its times included."""
+    return Board(
+        studies=studies,
+        storage=storage,
+        times=lambda search: told(search, finished=search.result().finished),
+    )
+
+
 def bound(setup: Setup, options: SearchOptions) -> None:
     """Store the limits of this run for all of its workers; where none is given, there is none."""
-    for role in ROLES:
+    for role in setup.studies.roles:
         write_limits(
             setup.studies.study(role),
             time_limit=options.time_limit,
@@ -59,13 +71,13 @@ def bound(setup: Setup, options: SearchOptions) -> None:
 
 def finish(setup: Setup) -> None:
     """Leave nothing behind of workers that died: neither RUNNING trials nor checkpoints."""
-    for role in ROLES:
+    for role in setup.studies.roles:
         # A trial that is being made just now will find that there is nothing left to train.
         fail_dead(setup.studies.study(role), nameless=timedelta(0))
         setup.objective.forget(setup.studies.study(role))
 
 
-def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
+def _run_walk(studies: LinkedStudies, role: str, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     # This thread trains nothing now: what it has left was interrupted while the storage was away.
     fail_own(studies.study(role))
@@ -76,7 +88,7 @@ def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: B
     return isinstance(studies.frontier(role), Done)
 
 
-def _take_step(studies: LinkedStudies, role: Role, objective: Objective) -> bool | None:
+def _take_step(studies: LinkedStudies, role: str, objective: Objective) -> bool | None:
     """Train one candidate, or wait (False) while all that is left is in flight; None: the end."""
     study = studies.study(role)
     with interruptible():

@@ -12,6 +12,8 @@ from ..evaluation.engine.conditions import plain_modes
 from ..options import SearchOptions
 from .setup import prepare
 from .studies import LinkedStudies
+from .worker import Job
+from .workers import check_workers, run
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -53,18 +55,16 @@ def search(
         InvalidSpace: an option is out of its bounds, or no network fits the limits.
         SearchError: the storage is out of reach, or the name belongs to another search.
     """
-    from . import workers as _workers
-
-    _workers.check_workers(workers, "processes", storage)
+    check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
     if setup.conflicts:
         warnings.warn(f"In {data}, {setup.conflicts}.", stacklevel=2)
-    job = _workers.Job(
+    job = Job(
         data=data,
         storage=storage,
         name=setup.studies.name,
         device=device,
         options=options or SearchOptions(),
     )
-    _workers.run(setup, job, workers=workers, watch=watch)
+    run(setup, job, workers=workers, watch=watch)
     return setup.studies

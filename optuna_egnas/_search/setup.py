@@ -11,10 +11,11 @@ from optuna.storages import InMemoryStorage
 
 from .._core.recipe import Recipe
 from .._storage.artifacts import DEFAULT_PLACE, MemoryStore, Store, full_place, open_artifacts
-from .._storage.link import ROLES, read_places, write_places
+from .._storage.link import read_places, write_places
 from .._storage.opening import open_storage
 from .._storage.owners import OwnedStore
 from .._storage.private import storage_of
+from .._storage.studies import trials_of
 from .._storage.urls import DEFAULT_URL, full_url
 from ..evaluation.account import Progress
 from ..evaluation.data.labelled import LabelledImages
@@ -23,10 +24,16 @@ from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.engine.precision import check_precision
 from ..evaluation.objective import Objective
 from ..options import SearchOptions
-from ..samplers._walk import WalkSampler
-from .identity import SKIP_BROKEN, identity, reading_note, stored_link, stored_recipe
+from ..samplers._method import MethodSampler
+from .identity import (
+    SKIP_BROKEN,
+    identity,
+    reading_note,
+    stored_link,
+    stored_recipe,
+)
 from .plan import plan
-from .studies import LinkedStudies, create_in, trials_of
+from .studies import LinkedStudies, create_in
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -79,8 +86,8 @@ def prepare(
     studies = create_in(
         lambda: open_storage(storage, create=create, heartbeat=True),
         name=planned.name,
-        macro=planned.macro,
-        micro=planned.micro,
+        method=options.method,
+        spaces=planned.spaces,
         dataset=identity(
             planned.content,
             options,
@@ -119,9 +126,9 @@ def assemble(
     storage: str,
 ) -> Setup:
     """Make an opened search ready to run on these training and validation images."""
-    for role in ROLES:
+    for role in studies.roles:
         sampler = studies.study(role).sampler
-        assert isinstance(sampler, WalkSampler)
+        assert isinstance(sampler, MethodSampler)
         sampler.patience = options.stale_after
     check_precision(recipe.precision, device)
     place, moved_from = _keep_places(studies, options)
@@ -148,16 +155,16 @@ def assemble(
 
 def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | None, str | None]:
     """Where the checkpoints are kept, stored for all workers, and where they were until now."""
-    stored = read_places(studies.macro)
+    stored = read_places(studies.first)
     before = stored.get("artifacts")
-    if options.artifacts is None and isinstance(storage_of(studies.macro), InMemoryStorage):
+    if options.artifacts is None and isinstance(storage_of(studies.first), InMemoryStorage):
         # A search in memory ends with its process: no other will look for a checkpoint.
         return None, None
     place = full_place(options.artifacts or before or DEFAULT_PLACE)
     data = {} if options.data.root is None else {"data": full_place(options.data.root)}
     if options.data.skip_broken:
         data[SKIP_BROKEN] = "yes"
-    for role in ROLES:
+    for role in studies.roles:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None
 
@@ -166,7 +173,7 @@ def _store(studies: LinkedStudies, place: str | None) -> Store | None:
     """A search in memory keeps nothing, unless its candidates inherit weights."""
     if place is not None:
         return OwnedStore(
-            store=open_artifacts(place), run=studies.link.run, storage=storage_of(studies.macro)
+            store=open_artifacts(place), run=studies.link.run, storage=storage_of(studies.first)
         )
     return None if studies.link.space.inherit is None else MemoryStore()
 

@@ -1,15 +1,16 @@
-"""The two linked studies of one search: create, open, compare, and read the result.
+"""The linked studies of one search: create, open and compare them.
 
-`<name>/macro` and `<name>/micro` stand in one storage and share a run id; see `_link.py`. What a
-search is (spaces, dataset, seed) is stored with it, and opening it as something else is refused.
+They stand in one storage, are called `<name>/<role>` and share a run id; see `_storage/link.py`.
+What a search is (spaces, dataset, seed) is stored with it, and opening it as something else is
+refused.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,13 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
+from .._core.method import DEFAULT
+from .._core.method import method as find_method
+from .._core.problem import Space
 from .._core.proposal import Done, Proposal
-from .._core.walk import Walk, follow
-from .._methods.egnas.encoding import Names
-from .._methods.egnas.space import MacroSpace, MicroSpace
-from .._storage.attributes import check_study, of_trial
+from .._storage.attributes import check_study
 from .._storage.link import (
-    ROLES,
-    START,
     Link,
-    Role,
     check_name,
     check_plain,
     check_same_search,
@@ -34,144 +32,77 @@ from .._storage.link import (
     no_search,
     read_link,
     readable_link,
-    start_of,
     write_link,
 )
 from .._storage.opening import open_storage
 from .._storage.private import all_studies, all_trials, study_attributes
-from .._storage.reader import Reader
-from .._storage.result import Result
+from .._storage.studies import StoredStudies
 from .._storage.urls import DEFAULT_URL
 from ..errors import InvalidSpace, SearchError
 from ..pruners import BudgetPruner
-from ..samplers import MacroSampler, MicroSampler
-from ..samplers._walk import WalkSampler
+from ..samplers._method import MethodSampler
+from ..visualization._html import page
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from optuna.trial import FrozenTrial
 
 
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
-TASK = ("input_shape", "classes", "n_valid")
-SHARED = (*TASK, "policy", "level", "max_params", "max_macs", "inherit")
 PATIENCE = 2.0
 """Seconds that a worker waits for another one to write what a study is."""
 POLL = 0.02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LinkedStudies:
-    """The macro and the micro study of one search.
+class LinkedStudies(StoredStudies):
+    """The linked studies of one search, `studies.macro` and `studies.micro` of EGNAS, say.
 
-    Both are ordinary Optuna studies with our samplers: optimise the macro study until it stops,
-    then the micro study. The result is `result()`; `macro.best_trial` may be a trial that is off
-    the walk, or within the noise of the incumbent.
+    All are ordinary Optuna studies with our samplers: optimise the first until it stops, then the
+    next. The result is `result()`; the `best_trial` of a study may be a trial that is off the
+    walk, or within the noise of the incumbent.
     """
 
-    name: str
-    macro: Study
-    micro: Study
+    __slots__ = ()
 
-    @property
-    def link(self) -> Link:
-        """What is stored of the search, as its macro study has it."""
-        link = read_link(study_attributes(self.macro))
-        assert link is not None
-        return link
-
-    def study(self, role: Role) -> Study:
-        """The study of this role."""
-        return self.macro if role == "macro" else self.micro
-
-    def frontier(self, role: Role, k: int = 1) -> tuple[Proposal, ...] | Done:
+    def frontier(self, role: str, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` trainings of one study that nobody has; none: all left is in flight."""
-        sampler: WalkSampler = MacroSampler() if role == "macro" else MicroSampler()
-        return sampler.frontier(self.study(role), k)
-
-    def reader(self, role: Role) -> Reader | None:
-        """A reader of one study; None for a micro study that has no start yet."""
-        study = self.study(role)
-        link = read_link(study_attributes(study))
-        assert link is not None
-        if role == "macro":
-            return Reader.of(study, link.space, Names())
-        if START not in study_attributes(study) and not self._macro_is_done():
-            return None
-        return Reader.of(study, start_of(study, link, write=False), Names())
-
-    def walk(self, role: Role) -> Walk | None:
-        """The walk of one study; None for a micro study that has no start yet."""
-        reader = self.reader(role)
-        if reader is None:
-            return None
-        study = self.study(role)
-        return follow(reader.space, reader.history(study))
-
-    def result(self) -> Result:
-        """What was found, or the best so far."""
-        walks = [walk for walk in (self.walk("macro"), self.walk("micro")) if walk]
-        link = self.link
-        steps = [step for walk in walks for step in walk.steps]
-        path = [step.proposal for step in steps if step.proposal.phase != "confirm"]
-        passed = [step for step in steps if step.passed]
-        best = passed[-1].proposal.candidate.architecture if passed else None
-        end = walks[-1].next
-        return Result(
-            name=self.name,
-            finished=len(walks) == 2 and isinstance(end, Done),
-            architecture=best,
-            params=link.space.params(best) if best else None,
-            macs=link.space.macs(best) if best else None,
-            valid_accuracy=_accuracy(end, passed[-1].score if passed else None),
-            candidates=len(path),
-            epochs=sum(proposal.candidate.epochs or 0 for proposal in path),
-            seconds=sum(of_trial(trial, "seconds") or 0.0 for trial in trials_of(self)),
-            studies={"macro": self.macro.study_name, "micro": self.micro.study_name},
-        )
+        return MethodSampler().frontier(self.study(role), k)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from ..visualization._html import page  # it draws, and so stands above this module
-
         return page(self)
-
-    def _macro_is_done(self) -> bool:
-        walk = self.walk("macro")
-        return walk is not None and isinstance(walk.next, Done) and walk.next.found is not None
 
 
 def create_linked_studies(
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str,
-    macro: MacroSpace | None = None,
-    micro: MicroSpace | None = None,
+    method: str = DEFAULT,
     dataset: Mapping[str, Any] | None = None,
     seed: int = 0,
+    **spaces: Space | None,
 ) -> LinkedStudies:
-    """Create the two studies of a search, or open them where they exist and are the same.
+    """Create the studies of a search, or open them where they exist and are the same.
 
     Args:
         storage: a URL, an Optuna storage, or None for one in memory.
-        name: the search's name; the studies are `<name>/macro` and `<name>/micro`.
-        macro: the macro space; default: the published one.
-        micro: the micro space; its depth and width come from the macro search; default: the
-            published one for the macro space's task and limits.
+        name: the search's name; its studies are called after it: `<name>/macro`.
+        method: the search's method.
         dataset: plain values that identify the data.
         seed: the search's seed.
+        spaces: a space for each role of the method, of EGNAS `macro` and `micro` (its depth and
+            width come from the macro search); default: the published ones, for one task.
 
     Raises:
-        InvalidSpace: the two spaces differ in their task or limits.
+        InvalidSpace: the spaces differ in their task or limits, or a role is unknown.
         SearchError: the name belongs to another search or study; the message says what differs,
             and nothing is written.
     """
     return create_in(
         lambda: open_storage(storage),
         name=name,
-        macro=macro,
-        micro=micro,
+        method=method,
+        spaces={role: space for role, space in spaces.items() if space is not None},
         dataset=dataset,
         seed=seed,
     )
@@ -181,8 +112,8 @@ def create_in(
     open_it: Callable[[], BaseStorage],
     *,
     name: str,
-    macro: MacroSpace | None,
-    micro: MicroSpace | None,
+    method: str,
+    spaces: Mapping[str, Space],
     dataset: Mapping[str, Any] | None,
     seed: int,
     decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
@@ -195,20 +126,20 @@ def create_in(
     """
     check_name(name)
     check_plain(dataset or {})
-    macro = macro or MacroSpace()
-    micro = micro or MicroSpace(**{field: getattr(macro, field) for field in SHARED})
-    _check_same_task(macro, micro)
-    micro = replace(micro, depth=macro.min_depth, width=macro.min_width)
+    of = find_method(method)
+    for role, space in spaces.items():
+        _check_kind(role, space, of.role(role).space)
+    spaces = of.joined(spaces)
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
-    if not create and set(stored) != set(ROLES):
+    if not create and set(stored) != {role.name for role in of.roles}:
         raise no_search(opened, name)
     decided = decide(next(iter(stored.values()), None))
     run = uuid.uuid4().hex
-    spaces: dict[Role, MacroSpace | MicroSpace] = {"macro": macro, "micro": micro}
     links = {
         role: Link(
             run=run,
+            method=method,
             role=role,
             name=name,
             space=space,
@@ -220,9 +151,9 @@ def create_in(
     }
     for role, link in stored.items():
         check_same_search(link, links[role])
-    if set(stored) != set(ROLES):
-        _check_names_are_free(opened, name)
-    for role in (role for role in ROLES if role not in stored):
+    if set(stored) != set(links):
+        _check_names_are_free(opened, name, links)
+    for role in (role for role in links if role not in stored):
         known = next((link.run for link in stored.values()), None)
         stored[role] = _create(opened, replace(links[role], run=known or run), run=known)
         check_same_search(stored[role], links[role])
@@ -240,39 +171,32 @@ def load_linked_studies(
     """
     opened = open_storage(storage, create=False)
     found = find_search(opened, name)
-    if set(found) != set(ROLES):
+    roles = next((link.roles for _, link in found.values()), ())
+    if not roles or set(found) != set(roles):
         raise no_search(opened, name)
     # Without a pruner named here, Optuna's default one would stop candidates at equal step. No
     # risk: the published walk knows scores only, and stays exact.
     studies = LinkedStudies(
-        name=found["macro"][1].name,
-        macro=optuna.load_study(
-            study_name=found["macro"][0],
-            storage=opened,
-            sampler=MacroSampler(),
-            pruner=BudgetPruner(risk=0),
-        ),
-        micro=optuna.load_study(
-            study_name=found["micro"][0],
-            storage=opened,
-            sampler=MicroSampler(),
-            pruner=BudgetPruner(risk=0),
-        ),
+        name=found[roles[0]][1].name,
+        studies={
+            role: optuna.load_study(
+                study_name=found[role][0],
+                storage=opened,
+                sampler=MethodSampler(),
+                pruner=BudgetPruner(risk=0),
+            )
+            for role in roles
+        },
     )
-    for role in ROLES:
-        check_study(studies.study(role), all_trials(studies.study(role)))
+    for study in studies.studies.values():
+        check_study(study, all_trials(study), studies.method.network_from_json)
     return studies
 
 
-def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
-    """The trials of both studies; not to be changed."""
-    return [*all_trials(studies.macro), *all_trials(studies.micro)]
-
-
-def _check_names_are_free(storage: BaseStorage, name: str) -> None:
+def _check_names_are_free(storage: BaseStorage, name: str, roles: Iterable[str]) -> None:
     """Refuse a name under which somebody else's study stands, before anything is written."""
     present = {study for study, _ in all_studies(storage)}
-    for study_name in (f"{name}/{role}" for role in ROLES):
+    for study_name in (f"{name}/{role}" for role in roles):
         if study_name not in present:
             continue
         study = optuna.load_study(storage=storage, study_name=study_name)
@@ -322,16 +246,8 @@ def _await_link(study: Study) -> Link | None:
     return None
 
 
-def _check_same_task(macro: MacroSpace, micro: MicroSpace) -> None:
-    for field in SHARED:
-        ours, theirs = getattr(macro, field), getattr(micro, field)
-        if ours != theirs:
-            raise InvalidSpace(
-                f"`{field}` must be the same in both spaces, but is {ours} in the macro space "
-                f"and {theirs} in the micro space."
-            )
-
-
-def _accuracy(end: object, best: float | None) -> float | None:
-    confirmed = end.found.confirmed if isinstance(end, Done) and end.found else None
-    return best if confirmed is None else confirmed
+def _check_kind(role: str, space: Space, kind: type[Space]) -> None:
+    if not isinstance(space, kind):
+        raise InvalidSpace(
+            f"`{role}` must be a {kind.__name__}, but got a {type(space).__name__}."
+        )

@@ -1,6 +1,7 @@
 """Study files: a search as a TOML file, `egnas search studies/digits/study.toml`.
 
 dataset = "fashion-mnist"     # as on the command line
+method = "egnas"              # or your own, package.module:NAME
 name = "fashion-subset"       # default: the data set's
 seed = 0
 profile = "quick"
@@ -15,26 +16,25 @@ stale_after = 900
 time_limit = 7200             # seconds of each run
 max_total_epochs = 500
 [data]                        # fields of DataOptions
-[macro]                       # fields of MacroSpace
-[micro]                       # fields of MicroSpace
 [recipe]                      # fields of Recipe
+[macro]                       # a table for each study of the method, with fields of its space
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
+from .._core.method import DEFAULT, Role, method
 from .._core.recipe import Recipe
 from .._core.records import wrong_kind
-from .._methods.egnas.space import MacroSpace, MicroSpace
 from .._storage.files import read_whole
 from ..errors import InvalidSpace, SearchError, short
-from ..evaluation.data.labelled import DataOptions
+from ..evaluation.data.options import DataOptions
 from ..options import SearchOptions
 
 if sys.version_info >= (3, 11):
@@ -42,25 +42,20 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TABLES: dict[str, type] = {
-    "data": DataOptions,
-    "macro": MacroSpace,
-    "micro": MicroSpace,
-    "recipe": Recipe,
-}
+TABLES: dict[str, type] = {"data": DataOptions, "recipe": Recipe}
+"""Tables of any method."""
 KINDS: dict[str, Any] = {
     "dataset": str,
     "name": str,
-    **{key: kind for key, kind in get_type_hints(SearchOptions).items() if key not in TABLES},
+    **{
+        key: kind
+        for key, kind in get_type_hints(SearchOptions).items()
+        if key not in TABLES and get_origin(kind) is not Mapping
+    },
 }
 LARGEST_FILE = 2**16
 LONGEST_LINE = 4096
 """Names of thousands of parts, `a.b.c`, would take the library minutes to read."""
-FOUND = {
-    "macro": {"input_shape", "classes", "n_valid"},
-    "micro": {"input_shape", "classes", "n_valid", "depth", "width"},
-}
-"""Fields that a search finds by itself: those of the data, and where the micro search starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +77,22 @@ def read_study_file(path: Path) -> StudyFile:
         DataError: the same, of [data].
     """
     record = _read(path)
-    known = {*KINDS, *TABLES}
+    roles = _roles(record, path)
+    known = {*KINDS, *TABLES, *roles}
     _check_keys(record, known, str(path), ", ".join(sorted(known)))
     if "dataset" not in record:
         raise SearchError(f"A study file must name its `dataset`, but {path} does not.")
-    for name in TABLES:
-        _check_table(record.get(name, {}), name, path)
+    for name, kind in TABLES.items():
+        _check_table(record.get(name, {}), name, kind, path)
+    for name, role in roles.items():
+        _check_table(record.get(name, {}), name, role.space, path, found=role.found)
     _check_kinds({key: record[key] for key in KINDS if key in record}, KINDS, str(path))
     if not record.get("name", "default").strip():
         raise SearchError(f"`name` in {path} must have a character, but got {record['name']!r}.")
     _check_precision(record, path)
-    options = {key: value for key, value in record.items() if key not in ("dataset", "name")}
+    apart = ("dataset", "name", *roles)
+    options = {key: value for key, value in record.items() if key not in apart}
+    options["spaces"] = {name: record[name] for name in roles if name in record}
     options["data"] = DataOptions(**record.get("data", {}))
     return StudyFile(
         dataset=record["dataset"], name=record.get("name"), options=SearchOptions(**options)
@@ -117,6 +117,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise SearchError(f"A study file must be TOML, but {path} is nested too deeply.") from None
 
 
+def _roles(record: Mapping[str, Any], path: Path) -> dict[str, Role]:
+    """The studies of the file's method by their names, which its tables have."""
+    name = record.get("method", DEFAULT)
+    if not isinstance(name, str):
+        raise InvalidSpace(f"`method` in {path} must be text, but got {short(name)}.")
+    return {role.name: role for role in method(name).roles}
+
+
 def _check_precision(record: Mapping[str, Any], path: Path) -> None:
     """Refuse two precisions of one search."""
     above, within = record.get("precision"), record.get("recipe", {}).get("precision")
@@ -127,14 +135,17 @@ def _check_precision(record: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _check_table(table: Any, name: str, path: Path) -> None:
+def _check_table(
+    table: Any, name: str, kind: type, path: Path, *, found: Sequence[str] = ()
+) -> None:
+    """Refuse what is no table of such fields; those that are `found` are not to be given."""
     where = f"[{name}] of {path}"
     if not isinstance(table, dict):
         raise SearchError(f"{where} must be a table, but got {short(table)}.")
-    kinds = get_type_hints(TABLES[name])
-    found = FOUND.get(name, set())
-    what = f"fields of {TABLES[name].__name__}" + (" that a search does not find" if found else "")
-    _check_keys(table, {*kinds} - found, where, what)
+    hints = get_type_hints(kind)
+    kinds = {item.name: hints[item.name] for item in fields(kind)}
+    what = f"fields of {kind.__name__}" + (" that a search does not find" if found else "")
+    _check_keys(table, {*kinds} - {*found}, where, what)
     _check_kinds(table, kinds, where)
 
 

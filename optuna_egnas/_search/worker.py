@@ -33,7 +33,6 @@ from .plan import choose_device
 from .run import run as run_alone
 from .setup import Setup, assemble, prepare
 from .studies import load_linked_studies
-from .workers import GRACE
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -42,6 +41,12 @@ if TYPE_CHECKING:
 
 SAID_ONCE = 60.0
 """Seconds in which what several workers say alike is passed on once."""
+
+
+GRACE = 60.0
+"""Seconds that workers have to write their checkpoints when they are asked to end."""
+POLL = 0.5
+"""Seconds between two looks at the workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +107,7 @@ def threads_each(workers: int) -> int:
     return max(1, cores // workers)
 
 
-def _work_here(job: Job, number: int, workers: int, told: Any) -> None:
+def work_here(job: Job, number: int, workers: int, told: Any) -> None:
     """A worker process. Its starter alone hears Ctrl-C, and passes it on as SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logger.addHandler(QueueHandler(told))
@@ -110,7 +115,7 @@ def _work_here(job: Job, number: int, workers: int, told: Any) -> None:
     with suppress(KeyboardInterrupt), ending_on_sigterm():
         threading.Thread(target=_end_with_starter, args=(told,), daemon=True).start()
         torch.set_num_threads(threads_each(workers))
-        told.put(_work(job, number, lambda event: told.put(event)))
+        told.put(work(job, number, lambda event: told.put(event)))
 
 
 def _end_with_starter(told: Any) -> None:
@@ -125,7 +130,7 @@ def _end_with_starter(told: Any) -> None:
     os._exit(1)
 
 
-def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
+def work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
     """Join the search and work until it has ended."""
     import optuna
 
@@ -150,7 +155,7 @@ def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
+def without_ctrl_c() -> Iterator[None]:
     """Start a process that never hears Ctrl-C, not even before it can say that it ignores it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

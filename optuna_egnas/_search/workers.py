@@ -31,7 +31,16 @@ from .ray import run_tasks
 from .run import bound, finish
 from .run import run as run_alone
 from .setup import Setup
-from .worker import SAID_ONCE, Ended, _without_ctrl_c, _work, _work_here, threads_each
+from .worker import (
+    GRACE,
+    POLL,
+    SAID_ONCE,
+    Ended,
+    threads_each,
+    without_ctrl_c,
+    work,
+    work_here,
+)
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -40,9 +49,6 @@ if TYPE_CHECKING:
 
 
 ENGINES = ("processes", "ray")
-GRACE = 60.0
-"""Seconds that workers have to write their checkpoints when they are asked to end."""
-POLL = 0.5
 
 
 def run(
@@ -80,7 +86,7 @@ def _run(
     errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
     if setup.studies.result().finished:
         finish(setup)
-    elif limit_reached(setup.studies.macro) is None:
+    elif limit_reached(setup.studies.first) is None:
         reason = errors[0] if errors else "they were lost."
         raise SearchError(
             f"All {workers} workers ended before the search did: {reason} "
@@ -117,8 +123,8 @@ def _run_processes(
     told: Any = context.Queue()
     processes: list[SpawnProcess] = []
     for number in range(workers):
-        process = context.Process(target=_work_here, args=(job, number, workers, told))
-        with _environment(number, workers), _without_ctrl_c():
+        process = context.Process(target=work_here, args=(job, number, workers, told))
+        with _environment(number, workers), without_ctrl_c():
             process.start()
         processes.append(process)
     try:
@@ -205,4 +211,4 @@ def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -
 def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
     if not torch.cuda.is_available():
         torch.set_num_threads(threads_each(workers))
-    return _work(job, number, told.put)
+    return work(job, number, told.put)

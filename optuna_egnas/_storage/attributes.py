@@ -8,7 +8,7 @@ only shown (seconds, phases) counts as not there where it is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
@@ -18,7 +18,6 @@ from .._core.rules import (
     UNREADABLE,
     Rule,
     all_of,
-    anything,
     count,
     fields,
     file_name,
@@ -27,7 +26,6 @@ from .._core.rules import (
     moment,
     name,
     number,
-    one_of,
     optional,
     plain_word,
     positive,
@@ -46,42 +44,30 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from .._core.network import Network
 
-LAYERS_READ = 10_000
-"""No stored network has more layers."""
+    ReadNetwork = Callable[[Mapping[str, Any]], Network]
+
+
 LONGEST_WORDS = 300
 """Characters of a reason that is shown."""
 
 
-def candidate(found: Any) -> str | None:
-    """A candidate of a claim, and whose weights it begins with."""
-    try:
-        wrong = fields({**_CANDIDATE, "phase": text}, others=False)(found)
-        if wrong:
-            return wrong
-        read = Candidate.from_json(found)
-        hash(read)
-    except (InvalidSpace, *UNREADABLE):
-        return "a candidate that this version can read"
-    return None if read.architecture.depth <= LAYERS_READ else f"at most {LAYERS_READ:,} deep"
-
-
 def _parent(found: Any) -> str | None:
-    return fields(_CANDIDATE, others=False)(found)
+    return CANDIDATE_RULE(found)
 
 
-_CANDIDATE: dict[str, Rule] = {
-    "depth": anything,
-    "width": positive,
-    "ops": list_of(text),
-    "kernels": list_of(positive),
-    "epochs": optional(count),
-    "replicate": count,
-    "phase": optional(text),
-    "parent": optional(_parent),
-}
+CANDIDATE_RULE = fields(
+    {
+        "epochs": optional(count),
+        "replicate": count,
+        "phase": optional(text),
+        "parent": optional(_parent),
+    }
+)
+"""All of a candidate but its network, which its method reads."""
 THREE = all_of(list_of(seconds), lambda found: None if len(found) == 3 else "a list of three")
-CLAIM_RULE = fields({"candidate": optional(candidate), "ahead": optional(flag)})
+CLAIM_RULE = fields({"candidate": optional(CANDIDATE_RULE), "ahead": optional(flag)})
 SIGN_RULE = fields({"at": moment, "patience": optional(number)})
 OWNER_RULE = fields({"pid": whole, "started": number, "at": moment, "patience": optional(number)})
 BUDGET_RULE = fields(
@@ -89,15 +75,6 @@ BUDGET_RULE = fields(
 )
 PLACES_RULE = fields({"artifacts": optional(text), "data": optional(text)})
 LIMITS_RULE = fields({"ends": optional(number), "max_total_epochs": optional(count)})
-START_RULE = fields(
-    {
-        "depth": positive,
-        "width": positive,
-        "epochs": optional(positive),
-        "confirm_epochs": optional(count),
-    },
-    others=False,
-)
 OF_IMAGES = fields(
     {
         "dataset": text,
@@ -121,7 +98,8 @@ def _dataset(found: Any) -> str | None:
 LINK_RULE = fields(
     {
         "run": file_name,
-        "role": one_of("macro", "micro"),
+        "role": text,
+        "method": optional(text),
         "name": name,
         "space": fields({}),
         "dataset": _dataset,
@@ -159,9 +137,9 @@ SHOWN: dict[str, Rule] = {
 OF_STUDIES: dict[str, Rule] = {
     "egnas:places": PLACES_RULE,
     "egnas:limits": optional(LIMITS_RULE),
-    "egnas:start": optional(START_RULE),
+    "egnas:start": optional(fields({})),
 }
-"""User attributes of both studies of a search."""
+"""User attributes of all studies of a search."""
 
 OF_RUNNING: dict[str, Rule] = {"egnas:owner": OWNER_RULE, "egnas:claim": OWNER_RULE}
 """System attributes of a trial that runs: whose it is."""
@@ -182,8 +160,8 @@ def checked(key: str, found: Any, rule: Rule, where: str) -> Any:
     return found
 
 
-def check_trial(trial: FrozenTrial, study: str = "") -> None:
-    """Refuse a trial whose attributes this version cannot read.
+def check_trial(trial: FrozenTrial, network: ReadNetwork, study: str = "") -> None:
+    """Refuse a trial whose attributes this version cannot read; `network` reads its networks.
 
     Raises:
         SearchError: one of them decides something and is not what it must be.
@@ -194,13 +172,25 @@ def check_trial(trial: FrozenTrial, study: str = "") -> None:
         if key in users:
             checked(key, users[key], rule, where)
     if "egnas:claim" in systems:
-        checked("egnas:claim", systems["egnas:claim"], CLAIM_RULE, where)
+        claim = checked("egnas:claim", systems["egnas:claim"], CLAIM_RULE, where)
+        _check_candidate(claim, network, where)
     if "fixed_params" in systems:
         checked("fixed_params", systems["fixed_params"], fields({}), where)
     if trial.state is TrialState.RUNNING:
         _check_running(trial, where)
     elif trial.state.is_finished():
         _check_ended(trial, where)
+
+
+def _check_candidate(claim: Mapping[str, Any], network: ReadNetwork, where: str) -> None:
+    record = claim.get("candidate")
+    try:
+        hash(None if record is None else Candidate.from_json(record, network))
+    except (InvalidSpace, *UNREADABLE):
+        raise SearchError(
+            f"`egnas:claim` of {where} must hold a candidate that this version can read, but got "
+            f"{shown(record)}: a newer version, another program or a hand has written it."
+        ) from None
 
 
 def _check_running(trial: FrozenTrial, where: str) -> None:
@@ -218,7 +208,7 @@ def _check_ended(trial: FrozenTrial, where: str) -> None:
         raise SearchError(f"The values of {where} must be one, but are {len(trial.values or ())}.")
 
 
-def check_study(study: Study, trials: Iterable[FrozenTrial]) -> None:
+def check_study(study: Study, trials: Iterable[FrozenTrial], network: ReadNetwork) -> None:
     """Refuse a study of a search, some attribute of which this version cannot read.
 
     Raises:
@@ -230,7 +220,7 @@ def check_study(study: Study, trials: Iterable[FrozenTrial]) -> None:
     for key in OF_STUDIES:
         of_study(attributes, key, study.study_name)
     for trial in trials:
-        check_trial(trial, study.study_name)
+        check_trial(trial, network, study.study_name)
 
 
 def of_study(attributes: Mapping[str, Any], key: str, study: str = "") -> Any:

@@ -1,11 +1,4 @@
-"""Who trains what: claims of trials, and the few storage calls that Optuna keeps private.
-
-The only module that touches private names of Optuna, each for a reason:
-`_storage`, `_study_id`   hooks may get a study whose `get_trials` hides trials (HyperbandPruner
-                          shows one bracket) and whose `user_attrs` raises; a walk needs them all;
-`_trial_id`               a claim that is written in `before_trial` is lost unless it goes through
-                          the storage;
-`_thread_local`, `_study` the end of a walk reads differently inside `optimize` and outside.
+"""Who trains what: claims of trials, and whether their workers live.
 
 A claim says which candidate a trial trains, and which process does it. A trial makes its claim
 before anything else; trials that start together let the lower number choose first. Where workers
@@ -27,9 +20,17 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import Trial, TrialState
 
 from .._core.history import Candidate
+from .._core.problem import Space
 from .._core.proposal import Proposal
 from . import liveness as _alive
-from .private import all_trials, fail_trial
+from .private import (
+    all_trials,
+    fail_trial,
+    has_heartbeat,
+    trials_numbered,
+    write_of_trial,
+    write_system_of_trial,
+)
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -81,14 +82,8 @@ def fail_own(study: Study) -> None:
         if trial.state is TrialState.RUNNING and owner is not None and _alive.is_own(owner):
             with suppress(UpdateFinishedTrialError):
                 reason = "stopped before it was trained"
-                study._storage.set_trial_user_attr(trial._trial_id, DROPPED, reason)
+                write_of_trial(study, trial, DROPPED, reason)
             fail_trial(study, trial)
-
-
-def has_heartbeat(study: Study) -> bool:
-    """Whether the study's storage records heartbeats, which then say best who lives."""
-    interval = getattr(study._storage, "get_heartbeat_interval", None)
-    return interval is not None and interval() is not None
 
 
 def was_ended_by_others(error: Exception) -> bool:
@@ -101,8 +96,7 @@ def was_ended_by_others(error: Exception) -> bool:
 def write_owner(study: Study, trial: FrozenTrial, patience: float | None) -> None:
     """Say whose a trial is before it claims anything; `patience` as in `_alive.owner`."""
     owner = _alive.owner(patience)
-    study._storage.set_trial_system_attr(trial._trial_id, OWNER, owner)
-    trial.system_attrs[OWNER] = owner
+    write_system_of_trial(study, trial, OWNER, owner)
 
 
 def patience_of(trial: FrozenTrial) -> float | None:
@@ -116,8 +110,7 @@ def write_sign(trial: Trial, patience: float | None, longest_epoch: float) -> No
     if patience is None:
         return
     sign = _alive.sign_of_life(None if has_heartbeat(trial.study) else patience, longest_epoch)
-    # Not through the trial, which is not for two threads at once.
-    trial.study._storage.set_trial_user_attr(trial._trial_id, SIGN, sign)
+    write_of_trial(trial.study, trial, SIGN, sign)
 
 
 def write_claim(
@@ -130,9 +123,7 @@ def write_claim(
     candidate = _to_json(proposal) if proposal else None
     owner = _owner(trial) or _alive.owner(None)
     claim = {**owner, "candidate": candidate, "ahead": ahead}
-    study._storage.set_trial_system_attr(trial._trial_id, CLAIM, claim)
-    # The hooks of one trial share this object, which is not read again from the storage.
-    trial.system_attrs[CLAIM] = claim
+    write_system_of_trial(study, trial, CLAIM, claim)
 
 
 def has_claim(trial: FrozenTrial) -> bool:
@@ -140,10 +131,10 @@ def has_claim(trial: FrozenTrial) -> bool:
     return CLAIM in trial.system_attrs
 
 
-def claimed(trial: FrozenTrial) -> Candidate | None:
-    """The candidate that a trial has claimed."""
+def claimed(trial: FrozenTrial, space: Space) -> Candidate | None:
+    """The candidate that a trial of a study with this space has claimed."""
     record = trial.system_attrs.get(CLAIM, {}).get("candidate")
-    return None if record is None else Candidate.from_json(record)
+    return None if record is None else Candidate.from_json(record, space.network_from_json)
 
 
 def claimed_phase(trial: FrozenTrial) -> str | None:
@@ -162,11 +153,10 @@ def write_stop(
 ) -> None:
     """Say why a trial is stopped, while it still runs: its attributes freeze when it ends."""
     said = {STOPPED_BY: by, STOPPED: reason, STOPPED_BELOW: below}
-    # A pruner is given a FrozenTrial, whose own setter does not reach a database.
     with suppress(UpdateFinishedTrialError):
         for key, value in said.items():
             if value is not None:
-                study._storage.set_trial_user_attr(trial._trial_id, key, value)
+                write_of_trial(study, trial, key, value)
 
 
 def is_alive(trial: FrozenTrial) -> bool:
@@ -187,19 +177,13 @@ def wait_for_lower(
     """
     began = time.monotonic()
     while True:
-        trials = all_trials(study) if unread is None else _trials_numbered(study, unread)
+        trials = all_trials(study) if unread is None else trials_numbered(study, unread)
         waited = time.monotonic() - began
         # The state first, of all: most trials have ended, and there may be many.
         running = [other for other in trials if other.state is TrialState.RUNNING]
         if not any(_may_yet_claim(other, trial, waited) for other in running):
             return trials
         time.sleep(POLL)
-
-
-def _trials_numbered(study: Study, numbers: Sequence[int]) -> list[FrozenTrial]:
-    storage, study_id = study._storage, study._study_id
-    ids = [storage.get_trial_id_from_study_id_trial_number(study_id, each) for each in numbers]
-    return [storage.get_trial(trial_id) for trial_id in ids]
 
 
 def _may_yet_claim(other: FrozenTrial, trial: FrozenTrial, waited: float) -> bool:

@@ -1,6 +1,6 @@
 """Who is at a final training, and at its test: one process for each seed at a time.
 
-A claim is a user attribute of the micro study. Storages have no way to write one only where there
+A claim is a user attribute of the last study. Storages have no way to write one only where there
 is none yet, so a process writes its claim, waits, and goes on only if it finds its own; it looks
 again before it reads the test. The claim of a process that is dead is taken over. That a test
 begins is stored before its images are read, so that nobody reads them again unknowingly.
@@ -28,8 +28,8 @@ from .final_records import TEST_RULE, BegunTest
 from .private import storage_of, study_attributes, write_attribute
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
     from .final_records import FinalSettings
+    from .studies import StoredStudies
 
 
 CLAIM = "egnas:final-claim:"
@@ -49,7 +49,7 @@ SIGN_SECONDS = 10.0
 class FinalClaim:
     """This process's claim of a final training."""
 
-    studies: LinkedStudies
+    studies: StoredStudies
     seed: int
     record: dict[str, Any]
     _longest: float = field(default=0.0, init=False)
@@ -67,10 +67,10 @@ class FinalClaim:
         self._last = time.monotonic()
         # A storage that is away for a while is no reason to end a training that needs none.
         with suppress(Exception):
-            found = _stored(study_attributes(self.studies.micro), self.seed)
+            found = _stored(study_attributes(self.studies.last), self.seed)
             if _is_same(found, self.record):
                 self.record |= _alive.sign_of_life(PATIENCE, self._longest)
-                write_attribute(self.studies.micro, _key(self.seed), self.record)
+                write_attribute(self.studies.last, _key(self.seed), self.record)
                 return
         self._check_if_readable()
 
@@ -80,15 +80,15 @@ class FinalClaim:
         Raises:
             SearchError: another process has taken the training over.
         """
-        found = _stored(study_attributes(self.studies.micro), self.seed)
+        found = _stored(study_attributes(self.studies.last), self.seed)
         if not _is_same(found, self.record):
             raise _refusal(self.studies.name, self.seed, found)
 
     def release(self) -> None:
         """Give the claim up; never raises."""
         with suppress(Exception):
-            if _is_same(_stored(study_attributes(self.studies.micro), self.seed), self.record):
-                write_attribute(self.studies.micro, _key(self.seed), None)
+            if _is_same(_stored(study_attributes(self.studies.last), self.seed), self.record):
+                write_attribute(self.studies.last, _key(self.seed), None)
 
     def _check_if_readable(self) -> None:
         try:
@@ -101,7 +101,7 @@ class FinalClaim:
 
 
 @contextmanager
-def claimed(studies: LinkedStudies, seed: int) -> Iterator[FinalClaim]:
+def claimed(studies: StoredStudies, seed: int) -> Iterator[FinalClaim]:
     """Hold the claim of a final training.
 
     Raises:
@@ -114,9 +114,9 @@ def claimed(studies: LinkedStudies, seed: int) -> Iterator[FinalClaim]:
         "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     claim = FinalClaim(studies=studies, seed=seed, record=record)
-    write_attribute(studies.micro, _key(seed), record)
+    write_attribute(studies.last, _key(seed), record)
     try:
-        if not isinstance(storage_of(studies.micro), InMemoryStorage):
+        if not isinstance(storage_of(studies.last), InMemoryStorage):
             time.sleep(SETTLE)
         claim.check()
         yield claim
@@ -124,15 +124,15 @@ def claimed(studies: LinkedStudies, seed: int) -> Iterator[FinalClaim]:
         claim.release()
 
 
-def check_is_free(studies: LinkedStudies, seed: int) -> None:
+def check_is_free(studies: StoredStudies, seed: int) -> None:
     """Refuse a final training that another process is at."""
-    found = _stored(study_attributes(studies.micro), seed)
+    found = _stored(study_attributes(studies.last), seed)
     if found is not None and _holds(found):
         raise _refusal(studies.name, seed, found)
 
 
 def at_work(attributes: Mapping[str, Any]) -> list[str]:
-    """Who is at final trainings of a search, in words, by the attributes of its micro study."""
+    """Who is at final trainings of a search, in words, by the attributes of its last study."""
     seeds = (key.removeprefix(CLAIM) for key in attributes if key.startswith(CLAIM))
     found = [record for seed in seeds if (record := _stored(attributes, seed)) is not None]
     return [who(record, record["since"]) for record in found if _alive.is_alive(record, None)]
@@ -154,24 +154,22 @@ def begun_test(reads: int) -> BegunTest:
 
 
 def write_test(
-    studies: LinkedStudies, settings: FinalSettings, seed: int, mark: BegunTest | None
+    studies: StoredStudies, settings: FinalSettings, seed: int, mark: BegunTest | None
 ) -> None:
     """Store how far the test of a final training is."""
     value = None if mark is None else asdict(mark)
-    write_attribute(studies.micro, f"{TEST}{settings.digest()}:{seed}", value)
+    write_attribute(studies.last, f"{TEST}{settings.digest()}:{seed}", value)
 
 
-def read_test(studies: LinkedStudies, settings: FinalSettings, seed: int) -> BegunTest | None:
+def read_test(studies: StoredStudies, settings: FinalSettings, seed: int) -> BegunTest | None:
     """How far the test of a final training is; None where it has not begun.
 
     Raises:
         SearchError: it is not stored as this version does.
     """
     key = f"{TEST}{settings.digest()}:{seed}"
-    found = study_attributes(studies.micro).get(key)
-    return (
-        None if found is None else BegunTest(**checked(key, found, TEST_RULE, "the micro study"))
-    )
+    found = study_attributes(studies.last).get(key)
+    return None if found is None else BegunTest(**checked(key, found, TEST_RULE, "the last study"))
 
 
 def _key(seed: int | str) -> str:
@@ -181,7 +179,7 @@ def _key(seed: int | str) -> str:
 def _stored(attributes: Mapping[str, Any], seed: int | str) -> dict[str, Any] | None:
     key = _key(seed)
     found: dict[str, Any] | None = attributes.get(key)
-    return None if found is None else checked(key, found, CLAIM_RULE, "the micro study")
+    return None if found is None else checked(key, found, CLAIM_RULE, "the last study")
 
 
 def _holds(record: Mapping[str, Any]) -> bool:

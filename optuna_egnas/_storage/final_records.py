@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.method import Method
+from .._core.network import Network
 from .._core.report import Bin, bins_from_json, calibration_error
 from .._core.rules import (
     UNREADABLE,
@@ -22,11 +24,11 @@ from .._core.rules import (
     optional,
     positive,
     seconds,
+    shown,
     text,
     whole,
 )
-from .._methods.egnas.architecture import Architecture
-from ..errors import InvalidSpace
+from ..errors import InvalidSpace, SearchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +43,29 @@ class FinalSettings:
         ema: by how much an average of the weights keeps of itself at each step; 0: no average.
     """
 
-    architecture: Architecture
+    architecture: Network
     epochs: int
     recipe: Mapping[str, Any]
     n_train: int
     ema: float = 0.0
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> FinalSettings:
-        """Read what `to_json` wrote."""
-        return cls(**{**record, "architecture": Architecture.from_json(record["architecture"])})
+    def from_json(cls, record: Mapping[str, Any], method: Method) -> FinalSettings:
+        """Read what `to_json` wrote.
+
+        Raises:
+            SearchError: the method does not know the network.
+        """
+        try:
+            network = method.network_from_json(record["architecture"])
+            hash(network)
+        except (InvalidSpace, *UNREADABLE):
+            raise SearchError(
+                "A final training must be of a network of this version, but is of "
+                f"{shown(record['architecture'])}: a newer version, another program or a hand has "
+                "written it."
+            ) from None
+        return cls(**{**record, "architecture": network})
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -107,12 +122,12 @@ class FinalRecord:
     test_reads: int = 1
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> FinalRecord:
+    def from_json(cls, record: Mapping[str, Any], method: Method) -> FinalRecord:
         """Read what `to_json` wrote, where `FINAL_RULE` finds it right."""
         values = dict(record)
         for derived in ("epochs", "test_accuracy", "calibration_error"):
             del values[derived]
-        values["settings"] = FinalSettings.from_json(values["settings"])
+        values["settings"] = FinalSettings.from_json(values["settings"], method)
         values["bins"] = bins_from_json(values["bins"])
         for key in ("class_correct", "class_total"):
             values[key] = tuple(values[key])
@@ -183,17 +198,9 @@ def _sums_up(found: Any) -> str | None:
     return None if good else "a test whose parts add up"
 
 
-def _architecture(found: Any) -> str | None:
-    try:
-        Architecture.from_json(found)
-    except (InvalidSpace, *UNREADABLE):
-        return "a network of this version"
-    return None
-
-
 SETTINGS_RULE = fields(
     {
-        "architecture": _architecture,
+        "architecture": fields({}),
         "epochs": positive,
         "recipe": fields({}),
         "n_train": positive,

@@ -1,4 +1,4 @@
-"""The final trainings of a search: what its micro study stores of them, and their files.
+"""The final trainings of a search: what its last study stores of them, and their files.
 
 Each is a user attribute of its own, so that two processes never write over each other; what does
 not fit there, the weights and the confusion matrix, are two artifacts of the study, which
@@ -7,8 +7,6 @@ optuna-dashboard lists too.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from statistics import mean, stdev
@@ -16,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.artifacts import get_all_artifact_meta
 
-from .._core.report import Report
 from .._core.rules import UNREADABLE, Rule, quoted
-from .._search.final.networks import _content, upload
 from ..errors import SearchError
 from .artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from .attributes import checked
@@ -31,31 +27,17 @@ if TYPE_CHECKING:
     from optuna.artifacts import ArtifactMeta
     from optuna.study import Study
 
-    from .._search.studies import LinkedStudies
     from .artifacts import Store
+    from .studies import StoredStudies
 
 
 FINAL = "egnas:final:"
 """How the attributes of final trainings begin; the digest of the settings and the seed follow."""
 BEGUN = "egnas:final-begun:"
 """The same of those that have begun, with any seed; the digest follows."""
-LONGEST_FILE_NAME = 150
-"""Bytes of a search's name in the name of a file: file systems take 255 in all."""
 
 
-def upload_report(studies: LinkedStudies, report: Report, seed: int) -> str:
-    """Upload a test to the micro study; returns the artifact's id."""
-    content = json.dumps(report.to_json()).encode()
-    return upload(studies, f"{_file_name(studies, seed)}.json", content)
-
-
-def _file_name(studies: LinkedStudies, seed: int) -> str:
-    """What the files of a final training are called, but for their endings."""
-    readable = re.sub(r"[^\w.-]+", "-", studies.name).encode()[:LONGEST_FILE_NAME]
-    return f"{readable.decode(errors='ignore')}-seed{seed}"
-
-
-def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> None:
+def write_begun(studies: StoredStudies, settings: FinalSettings, seeds: int) -> None:
     """Write that trainings begin, or go on: only so are their checkpoints ever found again."""
     before = [each.seeds for each in all_begun(studies) if each.settings == settings]
     record = {
@@ -63,10 +45,10 @@ def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> 
         "seeds": max([seeds, *before]),
         "at": datetime.now(timezone.utc).isoformat(),
     }
-    write_attribute(studies.micro, f"{BEGUN}{settings.digest()}", record)
+    write_attribute(studies.last, f"{BEGUN}{settings.digest()}", record)
 
 
-def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
+def all_begun(studies: StoredStudies) -> tuple[Begun, ...]:
     """All final trainings of a search that have ever begun, the latest last.
 
     Raises:
@@ -76,24 +58,24 @@ def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
         Begun(
             **{
                 **_checked(studies, key, value, BEGUN_RULE),
-                "settings": FinalSettings.from_json(value["settings"]),
+                "settings": FinalSettings.from_json(value["settings"], studies.method),
             }
         )
-        for key, value in study_attributes(studies.micro).items()
+        for key, value in study_attributes(studies.last).items()
         if key.startswith(BEGUN)
     ]
     return tuple(sorted(found, key=lambda begun: begun.at))
 
 
-def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
+def all_finals(studies: StoredStudies) -> tuple[FinalRecord, ...]:
     """All final trainings of a search that have ended, the oldest first.
 
     Raises:
         SearchError: one of them is not stored as this version does.
     """
-    attributes = study_attributes(studies.micro)
+    attributes = study_attributes(studies.last)
     found = [
-        FinalRecord.from_json(_checked(studies, key, value, FINAL_RULE))
+        FinalRecord.from_json(_checked(studies, key, value, FINAL_RULE), studies.method)
         for key, value in attributes.items()
         if key.startswith(FINAL)
     ]
@@ -101,7 +83,7 @@ def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
 
 
 def finals(
-    studies: LinkedStudies, settings: FinalSettings | None = None
+    studies: StoredStudies, settings: FinalSettings | None = None
 ) -> tuple[FinalRecord, ...]:
     """The final trainings that have ended with these settings, by their seeds.
 
@@ -114,24 +96,6 @@ def finals(
     return tuple(sorted(chosen, key=lambda record: record.seed))
 
 
-def stored_report(studies: LinkedStudies, report_id: str) -> Report:
-    """A test that is among the artifacts of a search.
-
-    Raises:
-        SearchError: it is not there, or is no test.
-    """
-    content = _content(studies, report_id, "The report of a final training")
-    try:
-        report = Report.from_json(json.loads(content))
-        sides = {len(report.class_names), *map(len, (report.confusion, *report.confusion))}
-        good = len(sides) == 1 and report.total > 0
-    except UNREADABLE:
-        good = False
-    if not good:
-        raise SearchError(f"The report {report_id} of a final training must be whole, but is not.")
-    return report
-
-
 def accuracy_words(records: Sequence[FinalRecord]) -> str:
     """The test accuracy of final trainings: its mean, and its spread over several seeds."""
     accuracies = [100 * record.test_accuracy for record in records]
@@ -140,7 +104,7 @@ def accuracy_words(records: Sequence[FinalRecord]) -> str:
     return f"{mean(accuracies):.2f} +- {stdev(accuracies):.2f} % ({len(accuracies)} seeds)"
 
 
-def artifacts_of(studies: LinkedStudies) -> Store:
+def artifacts_of(studies: StoredStudies) -> Store:
     """The store of a search's files, which says whose they are.
 
     Raises:
@@ -149,7 +113,7 @@ def artifacts_of(studies: LinkedStudies) -> Store:
     return OwnedStore(
         store=open_artifacts(place_of_artifacts(studies)),
         run=studies.link.run,
-        storage=storage_of(studies.micro),
+        storage=storage_of(studies.last),
     )
 
 
@@ -169,10 +133,10 @@ def uploads_of(study: Study) -> list[ArtifactMeta]:
         ) from None
 
 
-def place_of_artifacts(studies: LinkedStudies) -> str:
+def place_of_artifacts(studies: StoredStudies) -> str:
     """Where a search keeps its artifacts."""
-    return full_place(read_places(studies.macro).get("artifacts", DEFAULT_PLACE))
+    return full_place(read_places(studies.first).get("artifacts", DEFAULT_PLACE))
 
 
-def _checked(studies: LinkedStudies, key: str, found: Any, rule: Rule) -> Any:
-    return checked(key, found, rule, f"the study {quoted(studies.micro.study_name)}")
+def _checked(studies: StoredStudies, key: str, found: Any, rule: Rule) -> Any:
+    return checked(key, found, rule, f"the study {quoted(studies.last.study_name)}")

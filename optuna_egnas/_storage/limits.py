@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 from .attributes import of_study
-from .link import partner_name, read_link
+from .link import partner_names, read_link
 from .private import all_trials, storage_of, study_attributes, write_attribute
 from .reader import RESUMED
 
@@ -63,6 +63,8 @@ def _total_epochs(study: Study) -> int:
     studies = [study]
     if link is not None:
         storage = storage_of(study)
-        partner = optuna.load_study(study_name=partner_name(storage, link), storage=storage)
-        studies.append(partner)
+        studies += [
+            optuna.load_study(study_name=name, storage=storage)
+            for name in partner_names(storage, link).values()
+        ]
     return sum(epochs_of(trial) for each in studies for trial in all_trials(each))

@@ -1,7 +1,7 @@
-"""What ties two studies into one search: the record in their user attributes, and the hand-over.
+"""What ties studies into one search: the record in their user attributes, and the hand-over.
 
 User attributes, not system attributes or names: renaming a study in optuna-dashboard gives it a
-new id and drops its system attributes. The two studies share a run id and are found by it.
+new id and drops its system attributes. The studies of a search share a run id and are found by it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from .._core.method import DEFAULT, Role, method
+from .._core.problem import Space
 from .._core.proposal import Done
 from .._core.rules import LONGEST_NAME, UNREADABLE, quoted, shown
 from .._core.text import clipped, one_line
-from .._core.walk import follow
 from .._core.words import verdict_words
-from .._methods.egnas.encoding import Names
-from .._methods.egnas.handover import start_from
-from .._methods.egnas.space import MacroSpace, MicroSpace
 from ..errors import InvalidSpace, SearchError
 from .attributes import LINK_RULE, checked, of_study
 from .private import all_studies, storage_of, study_attributes, write_attribute
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 
-Role = Literal["macro", "micro"]
-ROLES: tuple[Role, Role] = ("macro", "micro")
 RECORD, START, PLACES = "egnas:search", "egnas:start", "egnas:places"
 
 
@@ -41,27 +37,36 @@ class Link:
     """What a linked study says of itself.
 
     Args:
-        run: id that both studies share.
-        role: which of the two this is.
+        run: id that the studies share.
+        method: the name of the search's method.
+        role: which of its studies this is.
         name: the search's name.
-        space: the study's space; that of the micro study has no start until the hand-over.
+        space: the study's space; one that begins with what another has found has no start until
+            the hand-over.
         dataset: plain values that identify the data; empty where the user brings an objective.
         seed: the search's seed.
         versions: the packages that the search was created with.
     """
 
     run: str
-    role: Role
+    role: str
     name: str
-    space: MacroSpace | MicroSpace
+    space: Space
     dataset: Mapping[str, Any]
     seed: int
     versions: Mapping[str, str]
+    method: str = DEFAULT
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The names of all studies of the search, in their order."""
+        return tuple(role.name for role in method(self.method).roles)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a user attribute."""
         return {
             "run": self.run,
+            "method": self.method,
             "role": self.role,
             "name": self.name,
             "space": self.space.to_json(),
@@ -81,9 +86,10 @@ def read_link(attributes: Mapping[str, Any]) -> Link | None:
     if record is None:
         return None
     values = dict(checked(RECORD, record, LINK_RULE, "the study"))
-    kind = MacroSpace if values["role"] == "macro" else MicroSpace
+    # Searches from before there were others are of the first method.
+    of = method(values.setdefault("method", DEFAULT))
     try:
-        values["space"] = kind.from_json(values["space"])
+        values["space"] = of.space(values["role"], values["space"])
         # What is kept of a space is found by it.
         hash(values["space"])
     except (InvalidSpace, *UNREADABLE) as error:
@@ -157,44 +163,41 @@ def _told_name(study: str, record: Any) -> str:
     if isinstance(told, str) and told.strip():
         return told
     name, _, role = study.rpartition("/")
-    return name if role in ROLES and name else study
+    return name if role and name else study
 
 
-def find_search(storage: BaseStorage, name: str) -> dict[Role, tuple[str, Link]]:
-    """Both studies of a search: by its name, or else by the present name of either study.
+def find_search(storage: BaseStorage, name: str) -> dict[str, tuple[str, Link]]:
+    """The studies of a search by role: by its name, or else by the present name of any of them.
 
     Raises:
         SearchError: it cannot be told which studies are meant, since some are copies.
     """
     listed = linked_studies(storage)
-    present = (name, *(f"{name}/{role}" for role in ROLES))
     named = {link.run for _, link in listed if link.name == name}
-    runs = named or {link.run for study, link in listed if study in present}
+    runs = named or {link.run for study, link in listed if study in (name, f"{name}/{link.role}")}
     if len(runs) > 1:
         raise SearchError(
             f"The name {name!r} must be that of one search, but {len(runs)} have it."
         )
-    found: dict[Role, tuple[str, Link]] = {}
-    for role in ROLES:
-        studies = [(s, link) for s, link in listed if link.run in runs and link.role == role]
-        if studies:
-            found[role] = _original(studies)
-    return found
+    return _by_role([(study, link) for study, link in listed if link.run in runs])
 
 
-def partner_name(storage: BaseStorage, link: Link) -> str:
-    """The present name of the other study of a search."""
-    studies = [
-        (study, other)
-        for study, other in linked_studies(storage)
-        if other.run == link.run and other.role != link.role
-    ]
-    if studies:
-        return _original(studies)[0]
-    raise SearchError(
-        f"The search {link.name!r} must have a macro and a micro study, but only its "
-        f"{link.role} study is left."
-    )
+def partner_names(storage: BaseStorage, link: Link) -> dict[str, str]:
+    """The present names of the other studies of a search, by role.
+
+    Raises:
+        SearchError: one of them is missing.
+    """
+    listed = linked_studies(storage)
+    found = _by_role([(study, other) for study, other in listed if other.run == link.run])
+    partners = [role for role in link.roles if role != link.role]
+    for role in partners:
+        if role not in found:
+            raise SearchError(
+                f"The search {link.name!r} must have a study for each of "
+                f"{', '.join(link.roles)}, but has none for {role}."
+            )
+    return {role: found[role][0] for role in partners}
 
 
 def check_name(name: str) -> None:
@@ -254,42 +257,56 @@ def plain(value: Any) -> Any:
     return value
 
 
-def start_of(study: Study, link: Link, *, write: bool = True) -> MicroSpace:
-    """The micro space with its start, which the ended macro search gives.
+def start_of(study: Study, link: Link, *, write: bool = True) -> Space:
+    """The space of a study with its start, which the study before it gives, where it takes one.
 
     Each worker finds it by itself and writes the same, so that a race is harmless; who only
     looks at a search does not `write`.
 
     Raises:
-        SearchError: the macro search has not ended, or found nothing.
+        SearchError: the study before it has not ended, or found nothing.
     """
-    assert isinstance(link.space, MicroSpace)
+    role = method(link.method).role(link.role)
+    if role.start is None:
+        return link.space
     start = of_study(study_attributes(study), START, study.study_name)
     if start is None:
-        storage = storage_of(study)
-        macro = optuna.load_study(study_name=partner_name(storage, link), storage=storage)
-        start = _macro_result(macro, link)
+        start = dict(_handed_over(study, link, role))
         if write:
             write_attribute(study, START, start)
     return replace(link.space, **start)
 
 
-def _macro_result(macro: Study, link: Link) -> dict[str, int]:
-    macro_link = read_link(study_attributes(macro))
-    assert macro_link is not None
-    walk = follow(macro_link.space, Reader.of(macro, macro_link.space, Names()).history(macro))
+def _handed_over(study: Study, link: Link, role: Role) -> Mapping[str, Any]:
+    storage, roles = storage_of(study), link.roles
+    before = roles[roles.index(role.name) - 1]
+    name = partner_names(storage, link)[before]
+    earlier = optuna.load_study(study_name=name, storage=storage)
+    earlier_link = read_link(study_attributes(earlier))
+    assert earlier_link is not None and role.start is not None
+    space = start_of(earlier, earlier_link)
+    walk = space.follow(Reader.of(earlier, space).history(earlier))
     if not isinstance(walk.next, Done):
         raise SearchError(
-            f"The micro search of {link.name!r} starts when its macro search has ended, "
+            f"The {role.name} search of {link.name!r} starts when its {before} search has ended, "
             f"but that is still under way after {len(walk.steps)} steps."
         )
     if walk.next.found is None:
+        first = verdict_words(walk.steps[0], space)
         raise SearchError(
-            f"The macro search of {link.name!r} found nothing to start from, since every network "
-            f"that it asked for failed, the first one so: {verdict_words(walk.steps[0])}."
+            f"The {before} search of {link.name!r} found nothing to start from, since every "
+            f"network that it asked for failed, the first one so: {first}."
         )
-    assert isinstance(link.space, MicroSpace)
-    return start_from(link.space, walk.next.found)
+    return role.start(link.space, walk.next.found)
+
+
+def _by_role(studies: Sequence[tuple[str, Link]]) -> dict[str, tuple[str, Link]]:
+    """The studies of one search by their roles, in the order of these."""
+    found: dict[str, list[tuple[str, Link]]] = {}
+    for study, link in studies:
+        found.setdefault(link.role, []).append((study, link))
+    roles = studies[0][1].roles if studies else ()
+    return {role: _original(found[role]) for role in roles if role in found}
 
 
 def _original(studies: Sequence[tuple[str, Link]]) -> tuple[str, Link]:

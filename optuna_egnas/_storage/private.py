@@ -1,4 +1,4 @@
-"""Who trains what: claims of trials, and the few storage calls that Optuna keeps private.
+"""The few storage calls that Optuna keeps private.
 
 The only module that touches private names of Optuna, each for a reason:
 `_storage`, `_study_id`   hooks may get a study whose `get_trials` hides trials (HyperbandPruner
@@ -6,15 +6,11 @@ The only module that touches private names of Optuna, each for a reason:
 `_trial_id`               a claim that is written in `before_trial` is lost unless it goes through
                           the storage;
 `_thread_local`, `_study` the end of a walk reads differently inside `optimize` and outside.
-
-A claim says which candidate a trial trains, and which process does it. A trial makes its claim
-before anything else; trials that start together let the lower number choose first. Where workers
-come and go (`search`), it says whose it is even before that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -59,6 +55,36 @@ def study_attributes(study: Study) -> dict[str, Any]:
 def write_attribute(study: Study, key: str, value: Any) -> None:
     """Write a user attribute of a study, also where the study object hides them."""
     study._storage.set_study_user_attr(study._study_id, key, value)
+
+
+def write_of_trial(study: Study, trial: FrozenTrial | Trial, key: str, value: Any) -> None:
+    """Write a user attribute of a trial; a pruner's trial has no setter that reaches a database.
+
+    Nor is a `Trial` for two threads at once.
+    """
+    study._storage.set_trial_user_attr(trial._trial_id, key, value)
+
+
+def write_system_of_trial(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
+    """Write a system attribute of a trial, in the storage and in this object.
+
+    The hooks of one trial share the object, which is not read again from the storage.
+    """
+    study._storage.set_trial_system_attr(trial._trial_id, key, value)
+    trial.system_attrs[key] = value
+
+
+def has_heartbeat(study: Study) -> bool:
+    """Whether the study's storage records heartbeats, which then say best who lives."""
+    interval = getattr(study._storage, "get_heartbeat_interval", None)
+    return interval is not None and interval() is not None
+
+
+def trials_numbered(study: Study, numbers: Sequence[int]) -> list[FrozenTrial]:
+    """The trials of these numbers, each read by itself."""
+    storage, study_id = study._storage, study._study_id
+    ids = [storage.get_trial_id_from_study_id_trial_number(study_id, each) for each in numbers]
+    return [storage.get_trial(trial_id) for trial_id in ids]
 
 
 def is_optimizing(study: Study) -> bool:

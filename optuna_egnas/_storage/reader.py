@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.study import StudyDirection
@@ -38,9 +38,9 @@ from .._core.history import (
     Stopped,
     Trained,
 )
+from .._core.parameters import decode, encode, ranges
+from .._core.problem import Space
 from .._core.proposal import Step
-from .._methods.egnas.encoding import Names, decode, encode, ranges
-from .._methods.egnas.space import MacroSpace, MicroSpace
 from .attributes import check_trial
 from .claims import (
     DROPPED,
@@ -100,9 +100,7 @@ RESUMED = "resumed_from"
 """The user attribute with the epoch from which a trial went on."""
 
 
-def distributions(
-    space: MacroSpace | MicroSpace, names: Names, *, linked: bool
-) -> dict[str, BaseDistribution]:
+def distributions(space: Space, names: Any = None, *, linked: bool) -> dict[str, BaseDistribution]:
     """The parameters of a space as Optuna's distributions."""
     return {
         name: IntDistribution(values[0], values[-1])
@@ -112,7 +110,7 @@ def distributions(
     }
 
 
-def suggest(trial: Trial, space: MacroSpace | MicroSpace, names: Names) -> Candidate:
+def suggest(trial: Trial, space: Space, names: Any = None) -> Candidate:
     """Take all parameters of a linked study's trial, and read the candidate that they spell."""
     for name, distribution in distributions(space, names, linked=True).items():
         if isinstance(distribution, IntDistribution):
@@ -152,8 +150,8 @@ class Reader:
     others. Dropping it changes nothing, and keeping one twice neither (threads share a reader).
     """
 
-    space: MacroSpace | MicroSpace
-    names: Names
+    space: Space
+    names: Any
     sign: float
     owned: frozenset[str]
     _ledger: Ledger = field(default_factory=Ledger)
@@ -161,14 +159,14 @@ class Reader:
     _kept: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, study: Study, space: MacroSpace | MicroSpace, names: Names) -> Reader:
+    def of(cls, study: Study, space: Space, names: Any = None) -> Reader:
         """A reader for a single-objective study.
 
         A target accuracy says nothing where the study minimises: it is left out.
         """
         sign = 1.0 if study.direction is StudyDirection.MAXIMIZE else -1.0
-        if sign < 0 and isinstance(space, MacroSpace):
-            space = replace(space, target_accuracy=None)
+        if sign < 0:
+            space = space.without_target()
         owned = frozenset(ranges(space, names, linked=True))
         return cls(space=space, names=names, sign=sign, owned=owned)
 
@@ -201,7 +199,7 @@ class Reader:
 
     def candidate(self, trial: FrozenTrial) -> Candidate | None:
         """What a trial trains, by its claim or by its parameters; None if it is not ours."""
-        candidate = claimed(trial)
+        candidate = claimed(trial, self.space)
         if candidate is not None and self._agrees(trial, candidate):
             return candidate
         fixed = trial.system_attrs.get(FIXED, {})
@@ -220,9 +218,9 @@ class Reader:
         self._ledger.forgotten.update(forgotten([trial]))
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not self._uses_ours(trial):
             return Reading()
-        check_trial(trial)
+        check_trial(trial, self.space.network_from_json)
         candidate, event = self.candidate(trial), _event(trial, self.sign)
-        claim = claimed(trial)
+        claim = claimed(trial, self.space)
         diverted = claim if claim and not self._agrees(trial, claim) else None
         if candidate is None or event is None:
             return Reading(diverted=diverted)

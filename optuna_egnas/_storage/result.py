@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._methods.egnas.architecture import Architecture
+from .._core.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,20 +15,22 @@ class Result:
 
     Args:
         name: the search's name.
-        finished: whether both walks have ended.
+        method: its method.
+        finished: whether all of its studies have ended.
         architecture: the network; None while nothing has been trained.
         params: its parameters.
         macs: its multiply-accumulates per image.
         valid_accuracy: fraction; of the last training where there is one, else of the walk.
-        candidates: trainings on the path of both walks, the last one of all not counted.
+        candidates: trainings on the path of all walks, the last one of all not counted.
         epochs: their epochs.
         seconds: training time over all runs and workers.
-        studies: the names of the two studies.
+        studies: the names of its studies by role.
     """
 
     name: str
+    method: str
     finished: bool
-    architecture: Architecture | None
+    architecture: Network | None
     params: int | None
     macs: int | None
     valid_accuracy: float | None
@@ -41,6 +43,7 @@ class Result:
         """Plain values under the same names."""
         return {
             "name": self.name,
+            "method": self.method,
             "finished": self.finished,
             "architecture": self.architecture.to_json() if self.architecture else None,
             "params": self.params,

@@ -13,11 +13,8 @@ import optuna
 
 from .._core.history import MAX_ERRORS, Candidate, Trained
 from .._core.proposal import Step
-from .._core.walk import step_of
 from .._core.words import verdict_words
-from .._methods.egnas.words import name_candidate
 from .._storage.claims import STOPPED, STOPPED_BY, write_sign
-from .._storage.link import Role
 from .._storage.private import all_trials
 from .._storage.reader import NO_VERDICT, RESUMED, Reader, forgotten
 
@@ -39,7 +36,7 @@ class Progress:
     None until the candidate has ended, after `epoch` of its `epochs`. `worker` counts from 0.
     """
 
-    role: Role
+    role: str
     phase: str
     candidate: str
     epoch: int
@@ -105,7 +102,7 @@ class Account:
     candidate: Candidate
     step: Step | None
     phase: str
-    role: Role
+    role: str
     watch: Callable[[Progress], None] | None
     life: Life
 
@@ -117,8 +114,7 @@ class Account:
         self.trial.set_user_attr("macs", self.reader.space.macs(architecture))
         self.trial.set_user_attr("budget_epochs", self.candidate.epochs)
         if self.candidate.parent is not None:
-            parent = self.candidate.parent.architecture
-            name = f"depth {parent.depth}, width {parent.width}"
+            name = self.reader.space.describe(self.candidate.parent.architecture)
             self.trial.set_user_attr("inherits_from", name)
         self.life.show()
         self.tell(0, None)
@@ -132,13 +128,14 @@ class Account:
         """Tell the watcher, if there is one."""
         if self.watch is None:
             return
-        architecture = self.candidate.architecture
-        plain = f"depth {architecture.depth}, width {architecture.width}"
+        space, step = self.reader.space, self.step
         self.watch(
             Progress(
                 role=self.role,
                 phase=self.phase,
-                candidate=name_candidate(self.step.proposal) if self.step else plain,
+                candidate=space.describe_proposal(step.proposal)
+                if step
+                else space.describe(self.candidate.architecture),
                 epoch=epoch,
                 epochs=self.candidate.epochs or 0,
                 score=score,
@@ -154,12 +151,13 @@ class Account:
         self.trial.set_user_attr("progress", 1.0)
         outcome = Trained(score=score, train_accuracy=train_accuracy)
         history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
-        step = step_of(self.reader.space, history, self.candidate)
+        step = self.reader.space.step_of(history, self.candidate)
         if step is None or step.guessed:
             self.tell(self.candidate.epochs or 0, score, "trained ahead of the walk")
             return None
-        self.trial.set_user_attr("verdict", verdict_words(step))
-        self.tell(self.candidate.epochs or 0, score, verdict_words(step))
+        words = verdict_words(step, self.reader.space)
+        self.trial.set_user_attr("verdict", words)
+        self.tell(self.candidate.epochs or 0, score, words)
         return step
 
     def stop(self, epoch: int) -> NoReturn:

@@ -16,8 +16,8 @@ import torch
 from optuna.trial import TrialState
 
 from .._core.history import Failed
+from .._core.method import method
 from .._core.proposal import Done
-from .._core.walk import follow
 from .._storage.claims import FORGETS
 from .._storage.private import all_trials
 from ..errors import SearchError
@@ -26,7 +26,6 @@ from .engine.course import lacks_memory
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from .._methods.egnas.architecture import Architecture
     from .account import Account
 
 
@@ -39,7 +38,7 @@ SHOWN = 160
 def check_place(account: Account, error: BaseException | None, device: torch.device) -> None:
     """After the failure of its candidate was written: refuse to go on where it is not its own.
 
-    It is not where, of the macro search and before any network was trained, another network has
+    It is not where, of a study that begins by itself and has trained none, another network has
     failed with the same error, numbers apart, or nothing is left to try; and, of memory, where a
     network that takes at least as much was trained, or others hold half of the device's.
 
@@ -71,8 +70,8 @@ def check_place(account: Account, error: BaseException | None, device: torch.dev
 def _never_trained(
     account: Account, trials: Sequence[FrozenTrial], *, memory: bool
 ) -> set[int] | None:
-    """Failures of a macro search in which nothing was trained; None where they count."""
-    if account.role != "macro":
+    """Failures of a study that begins by itself and has trained nothing; None where they count."""
+    if method(account.reader.space.method).role(account.role).start is not None:
         return None  # it begins with what was trained
     failed = [trial for trial in trials if _may_be_tried_again(trial)]
     kind = _kind(trials[account.trial.number])
@@ -98,24 +97,14 @@ def _taken_memory(
         if trial.state is TrialState.COMPLETE and (candidate := account.reader.candidate(trial))
     ]
     asked = account.candidate.architecture
-    if not any(_contains(network, asked) for network in trained) and not is_crowded(device):
+    contains = account.reader.space.contains
+    if not any(contains(network, asked) for network in trained) and not is_crowded(device):
         return None
     return {
         trial.number
         for trial in trials
         if _may_be_tried_again(trial) and account.reader.candidate(trial) == account.candidate
     }
-
-
-def _contains(network: Architecture, other: Architecture) -> bool:
-    """Whether a network takes at least the memory of the other one, layer by layer."""
-    begins_alike = network.ops[: other.depth] == other.ops
-    kernels = zip(network.kernels, other.kernels, strict=False)
-    return (
-        begins_alike
-        and network.width >= other.width
-        and all(kernel >= least for kernel, least in kernels)
-    )
 
 
 def is_crowded(device: torch.device) -> bool:
@@ -130,7 +119,7 @@ def _is_last(account: Account) -> bool:
     """Whether the walk ends with nothing where the candidate is refused."""
     history = account.reader.history(account.trial.study)
     refused = history.with_outcome(account.candidate, Failed(reason="", final=True))
-    end = follow(account.reader.space, refused).next
+    end = account.reader.space.follow(refused).next
     return isinstance(end, Done) and end.found is None
 
 

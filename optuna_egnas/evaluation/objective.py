@@ -17,21 +17,21 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from .._core.history import Candidate
+from .._core.method import method
 from .._core.proposal import Step
 from .._core.recipe import Recipe
-from .._core.walk import step_of
-from .._methods.egnas.encoding import Names
 from .._storage.claims import DROPPED, claimed_phase, patience_of, write_stop
 from .._storage.interrupts import interruptible
 from .._storage.limits import LIMIT, limit_reached
-from .._storage.link import Link, partner_name, read_link, start_of
+from .._storage.link import Link, partner_names, read_link, start_of
 from .._storage.private import all_trials, storage_of, study_attributes
 from .._storage.reader import Reader, suggest
 from ..errors import EgnasError, SearchError
 from .account import Account, Life, Progress
 from .engine.checkpoint import Checkpoint, Checkpoints, Place
 from .engine.course import Task, Weights, train_candidate
-from .engine.loop import EpochRecord, NonFiniteLoss
+from .engine.loop import NonFiniteLoss
+from .engine.records import EpochRecord
 from .failures import check_place
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Objective:
             recipe=self.recipe,
             seed=self.seed,
             device=self.device,
+            method=method(reader.space.method),
             input_shape=reader.space.input_shape,
             classes=reader.space.classes,
         )
@@ -107,7 +108,7 @@ class Objective:
 
     def _evaluate(self, trial: Trial) -> float:
         link, reader = _read(trial.study)
-        suggest(trial, reader.space, reader.names)
+        suggest(trial, reader.space)
         frozen = all_trials(trial.study)[trial.number]
         # Its parameters do not say whose weights it begins with; its claim does.
         candidate = reader.candidate(frozen)
@@ -116,7 +117,7 @@ class Objective:
             trial=trial,
             reader=reader,
             candidate=candidate,
-            step=step_of(reader.space, reader.history(trial.study), candidate),
+            step=reader.space.step_of(reader.history(trial.study), candidate),
             phase=claimed_phase(frozen) or "enqueued",
             role=link.role,
             watch=self.watch,
@@ -237,25 +238,26 @@ def _read(study: Study) -> tuple[Link, Reader]:
         raise SearchError(
             f"This objective is for linked studies only, but {study.study_name!r} is not linked."
         )
-    space = start_of(study, link) if link.role == "micro" else link.space
-    return link, Reader.of(study, space, Names())
+    return link, Reader.of(study, start_of(study, link))
 
 
 def _trained_elsewhere(
     study: Study, link: Link, candidate: Candidate
 ) -> tuple[str, FrozenTrial] | None:
-    """The macro study's finished trial of the same candidate, for a micro study.
+    """An earlier study's finished trial of the same candidate, with the name of that study.
 
     It would come out the same to the last bit, since its seed is derived from the candidate.
     """
-    if link.role == "macro":
+    earlier = link.roles[: link.roles.index(link.role)]
+    if not earlier:
         return None
     storage = storage_of(study)
-    name = partner_name(storage, link)
-    _, reader = _read(macro := optuna.load_study(study_name=name, storage=storage))
-    for trial in all_trials(macro):
-        if trial.state is TrialState.COMPLETE and reader.candidate(trial) == candidate:
-            return name, trial
+    partners = partner_names(storage, link)
+    for name in (partners[role] for role in earlier):
+        _, reader = _read(other := optuna.load_study(study_name=name, storage=storage))
+        for trial in all_trials(other):
+            if trial.state is TrialState.COMPLETE and reader.candidate(trial) == candidate:
+                return name, trial
     return None
 
 

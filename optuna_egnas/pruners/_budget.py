@@ -10,13 +10,11 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
-from .._core.frontier import wanted
 from .._core.stopping import Bars, Stop, verdict
-from .._methods.egnas.space import MacroSpace, MicroSpace
 from .._storage.claims import HOPELESS, PREMISE, claimed, is_ahead, write_stop
 from .._storage.private import all_trials, key_of
 from ..errors import EgnasWarning, InvalidSpace
-from ..samplers._walk import WalkSampler
+from ..samplers._method import MethodSampler
 from ._curves import Reading, SizeOf, best_bars, size_of, standard_error, walks_bars
 
 if TYPE_CHECKING:
@@ -144,7 +142,7 @@ class BudgetPruner(BasePruner):
     def say_who_decides(self, study: Study, trial: FrozenTrial) -> None:
         """Warn, once for each study, where the walk's epochs are not those of `budget`."""
         sampler = study.sampler
-        if self.budget is None or not isinstance(sampler, WalkSampler):
+        if self.budget is None or not isinstance(sampler, MethodSampler):
             return
         if key_of(study) in self._said:
             return
@@ -153,7 +151,7 @@ class BudgetPruner(BasePruner):
             return
         self._said.add(key_of(study))
         asked = f"Budget(epochs={self.budget.epochs}), policy={self._policy!r}"
-        fields = _epochs_in(sampler.reader(study).space)
+        fields = sampler.reader(study).space.epochs_in_words()
         warnings.warn(
             f"The walk of {type(sampler).__name__} decides the epochs, {epochs} for trial "
             f"{trial.number}, and not BudgetPruner({asked}): set {fields} of the space.",
@@ -168,7 +166,7 @@ class BudgetPruner(BasePruner):
     def _judge(self, study: Study, trial: FrozenTrial, sign: float) -> object:
         """The verdict on a trial's curve; None where it is not compared."""
         sampler = study.sampler
-        reader = sampler.reader(study) if isinstance(sampler, WalkSampler) else None
+        reader = sampler.reader(study) if isinstance(sampler, MethodSampler) else None
         reading = Reading(sign=sign, reader=reader, size=self._size)
         trials = all_trials(study)
         complete = [
@@ -204,7 +202,7 @@ class BudgetPruner(BasePruner):
 
     def _premise_has_failed(self, study: Study, trial: FrozenTrial) -> bool:
         # Told by the trial alone: at most times there is nothing to read.
-        if not is_ahead(trial) or not isinstance(study.sampler, WalkSampler):
+        if not is_ahead(trial) or not isinstance(study.sampler, MethodSampler):
             return False
         reader = study.sampler.reader(study)
         candidate = _own(reader, trial)
@@ -223,30 +221,23 @@ class BudgetPruner(BasePruner):
             ahead = {_own(reader, trial) for trial in running if is_ahead(trial)}
             in_flight = frozenset(each for each in ahead if each is not None) | {candidate}
             history = reader.view(trials).history
-            known = (key, in_flight, wanted(reader.space, history, in_flight))
+            known = (key, in_flight, reader.space.wanted(history, in_flight))
             self._known = known
         return candidate in known[2]
 
 
 def walks_epochs(study: Study, trial: FrozenTrial) -> int | None:
     """The epochs that the walk of the study's sampler gives a trial; None where there is none."""
-    if not isinstance(study.sampler, WalkSampler):
+    if not isinstance(study.sampler, MethodSampler):
         return None
     candidate = study.sampler.reader(study).candidate(trial)
     return candidate.epochs if candidate else None
 
 
-def _epochs_in(space: MacroSpace | MicroSpace) -> str:
-    """The fields of a space that set epochs, with their values."""
-    macro = ("base_epochs", "epochs_per_layer", "epochs_per_width_step")
-    names = ("epochs", "confirm_epochs") if isinstance(space, MicroSpace) else macro
-    return ", ".join(f"{name}={getattr(space, name)}" for name in names)
-
-
 def _own(reader: Reader, trial: FrozenTrial) -> Candidate | None:
     """What a trial trains, if it is what it has claimed: others may have fixed a parameter."""
     candidate = reader.candidate(trial)
-    return candidate if candidate == claimed(trial) else None
+    return candidate if candidate == claimed(trial, reader.space) else None
 
 
 def _words(stop: Stop, sign: float, risk: float) -> str:

@@ -13,7 +13,6 @@ from optuna.trial import TrialState
 from .._core.budget import Budget, Size
 from .._core.proposal import Bar, Done, Proposal
 from .._core.stopping import MOST, Bars, Curve
-from .._core.walk import follow, step_of
 from .._storage.claims import BUDGET, claimed_phase
 from ..errors import InvalidSpace
 
@@ -78,8 +77,8 @@ class Reading:
     def _size(self, trial: FrozenTrial) -> tuple[float, ...]:
         candidate = self.reader.candidate(trial) if self.reader else None
         if candidate is not None and self.reader is not None:
-            network = candidate.architecture
-            return math.log(network.depth), math.log(self.reader.space.params(network))
+            network, space = candidate.architecture, self.reader.space
+            return math.log(space.layers(network)), math.log(space.params(network))
         size = size_of(self.size, trial)
         return (math.log(size.depth), math.log(size.params)) if size else ()
 
@@ -117,12 +116,12 @@ def walks_bars(reader: Reader, candidate: Candidate, trials: Sequence[FrozenTria
     may be higher, never lower.
     """
     history = reader.view(trials).history
-    walk = follow(reader.space, history)
+    walk = reader.space.follow(history)
     if isinstance(walk.next, Done):
         return None
     proposal: Proposal | None = walk.next
     if walk.next.candidate != candidate:
-        step = step_of(reader.space, history, candidate)
+        step = reader.space.step_of(history, candidate)
         proposal = step.proposal if step else None
     if proposal is None or proposal.bar is None or proposal.bar.incumbent is None:
         return None

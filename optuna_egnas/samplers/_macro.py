@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from .._methods.egnas.encoding import Names
 from .._methods.egnas.space import MacroSpace
-from ._walk import WalkSampler
+from ._method import MethodSampler
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
-class MacroSampler(WalkSampler):
+class MacroSampler(MethodSampler):
     """Searches depth, then width, by the rules of EGNAS (arXiv 2502.03553).
 
     Works in any single-objective study, alone or beside others: parameters that are not its own
@@ -58,4 +58,5 @@ class MacroSampler(WalkSampler):
         width: str = "width",
         independent_sampler: BaseSampler | None = None,
     ) -> None:
-        super().__init__(space, Names(depth=depth, width=width), independent_sampler)
+        names = Names(depth=depth, width=width)
+        super().__init__(space, names=names, independent_sampler=independent_sampler)

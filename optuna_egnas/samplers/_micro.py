@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from .._methods.egnas.encoding import Names
 from .._methods.egnas.space import MicroSpace
-from ._walk import WalkSampler
+from ._method import MethodSampler
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
-class MicroSampler(WalkSampler):
+class MicroSampler(MethodSampler):
     """Searches every layer's operation, then its kernel size (EGNAS, arXiv 2502.03553).
 
     Works in any single-objective study that maximizes or minimizes a value in any unit: what is
@@ -47,4 +47,4 @@ class MicroSampler(WalkSampler):
         independent_sampler: BaseSampler | None = None,
     ) -> None:
         names = Names(depth=depth, width=width, op=op, kernel=kernel)
-        super().__init__(space, names, independent_sampler)
+        super().__init__(space, names=names, independent_sampler=independent_sampler)

@@ -11,7 +11,7 @@ from ._entries import entries
 from ._style import BLUE, LOOKS, dressed, hatched, nothing_yet
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
+    from .._storage.studies import StoredStudies
 
 
 class Budget(NamedTuple):
@@ -43,7 +43,7 @@ class BudgetsInfo(NamedTuple):
     seconds: float
 
 
-def plot_budgets(studies: LinkedStudies) -> go.Figure:
+def plot_budgets(studies: StoredStudies) -> go.Figure:
     """What was each candidate given, and where did the time go?
 
     Left: epochs of each step. Right: seconds of training by phase and by what they led to. The
@@ -52,7 +52,7 @@ def plot_budgets(studies: LinkedStudies) -> go.Figure:
     return _figure(_budgets_info(studies))
 
 
-def _budgets_info(studies: LinkedStudies) -> BudgetsInfo:
+def _budgets_info(studies: StoredStudies) -> BudgetsInfo:
     told = entries(studies)
     budgets = tuple(
         Budget(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,7 +18,6 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import InMemoryStorage
 
 from .._storage.finals import finals
-from .._storage.link import ROLES, Role
 from .._storage.private import all_trials, key_of, reopened, storage_of
 from ._entries import RUNNING, Entry, entries
 from ._notes import merged, study_note, trial_note
@@ -26,16 +26,12 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-    from .._search.studies import LinkedStudies
+    from .._storage.studies import StoredStudies
 
 
 METRIC = "validation accuracy"
 SECONDS, SHARE = 5.0, 20.0
 """Seconds between two updates, and so many times the duration of the last one, at least."""
-PLOTS: dict[Role, tuple[str, ...]] = {
-    "macro": ("walk", "depth-width", "learning-curves", "budgets"),
-    "micro": ("walk", "network", "macro-micro", "pareto"),
-}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -45,13 +41,15 @@ class Board:
     Args:
         studies: the search.
         storage: the URL of its storage, as it may be shown.
+        times: how a search stands in time, as rows of a name and words, for its notes.
     """
 
-    studies: LinkedStudies
+    studies: StoredStudies
     storage: str
+    times: Callable[[StoredStudies], Sequence[tuple[str, str]]] = lambda _: ()
     _due: float = field(default=float("-inf"), init=False)
     _drawn: object = field(default=None, init=False)
-    _noted: dict[tuple[Role, int], str] = field(default_factory=dict, init=False)
+    _noted: dict[tuple[str, int], str] = field(default_factory=dict, init=False)
 
     def update(self, *, last: bool = False) -> None:
         """Write what is new, unless that was done just before; `last`: in any case.
@@ -70,24 +68,25 @@ class Board:
 
     def _is_possible(self) -> bool:
         # A search in memory ends with its process: nobody can look at it from elsewhere.
-        in_memory = isinstance(storage_of(self.studies.macro), InMemoryStorage)
+        in_memory = isinstance(storage_of(self.studies.first), InMemoryStorage)
         return not in_memory and find_spec("optuna_dashboard") is not None
 
     def _update(self) -> None:
         told = entries(self.studies)
-        for role in ROLES:
+        for role in self.studies.roles:
             name_metric(self.studies.study(role))
             self._note_trials(role, told)
         result = self.studies.result()
         phases = tuple(dict.fromkeys(entry.phase for entry in told if entry.place is not None))
         state = (result.finished, result.architecture, phases, len(finals(self.studies)))
         if state != self._drawn:
-            write_study_notes(self.studies, told, storage=self.storage)
+            times = self.times(self.studies)
+            write_study_notes(self.studies, told, storage=self.storage, times=times)
             if result.architecture is not None:
                 write_plots(self.studies)
             self._drawn = state
 
-    def _note_trials(self, role: Role, told: tuple[Entry, ...]) -> None:
+    def _note_trials(self, role: str, told: tuple[Entry, ...]) -> None:
         notes: dict[int, str] = {}
         for entry in told:
             if entry.role == role and entry.number is not None and entry.fate != RUNNING:
@@ -125,26 +124,34 @@ def write_note(owner: Study | Trial, ours: str) -> None:
         save_note(owner, body)
 
 
-def write_study_notes(studies: LinkedStudies, told: tuple[Entry, ...], *, storage: str) -> None:
-    """Write the notes of both studies, each with a link to the other."""
-    for role in ROLES:
-        other = studies.study("micro" if role == "macro" else "macro")
-        partner = f"/dashboard/studies/{key_of(other)[1]}"
-        note = study_note(studies, role, told=told, partner=partner, storage=storage)
+def write_study_notes(
+    studies: StoredStudies,
+    told: tuple[Entry, ...],
+    *,
+    storage: str,
+    times: Sequence[tuple[str, str]],
+) -> None:
+    """Write the notes of all studies, each with links to the others."""
+    places = {
+        role: f"/dashboard/studies/{key_of(study)[1]}" for role, study in studies.studies.items()
+    }
+    for role in studies.roles:
+        note = study_note(studies, role, told=told, places=places, storage=storage, times=times)
         write_note(studies.study(role), note)
 
 
-def write_plots(studies: LinkedStudies) -> None:
+def write_plots(studies: StoredStudies) -> None:
     """Save the plots of a search that has trained something into its studies."""
     from optuna_dashboard import save_plotly_graph_object
 
-    from ._files import PLOTS as ALL
+    from ._files import plots_of
 
     figures: dict[str, Any] = {}
-    for role in ROLES:
-        for name in PLOTS[role]:
+    plots = plots_of(studies)
+    for role in studies.roles:
+        for name in studies.method.role(role).plots:
             if name not in figures:
-                figures[name] = ALL[name](studies)
+                figures[name] = plots[name](studies)
             save_plotly_graph_object(
                 studies.study(role), figures[name], graph_object_id=f"egnas-{name}"
             )

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from optuna.trial import TrialState
 
 from .._core.history import Candidate
+from .._core.network import Network
 from .._core.proposal import Done, Step, Verdict
 from .._core.text import clipped
-from .._core.walk import follow
 from .._core.words import verdict_words
-from .._methods.egnas.architecture import Architecture
-from .._methods.egnas.words import name_candidate
 from .._storage.attributes import LONGEST_WORDS, of_trial, words_of_trial
 from .._storage.claims import STOPPED, is_alive
-from .._storage.link import ROLES, Role
 from .._storage.private import all_trials
 from .._storage.reader import by_candidate, decisive, trials_of_step
 
@@ -29,8 +26,8 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from .._search.studies import LinkedStudies
     from .._storage.reader import Reader
+    from .._storage.studies import StoredStudies
 
 
 AHEAD, STOPPED_EARLY, FAILED, LOST, RUNNING = "ahead", "stopped", "failed", "lost", "running"
@@ -44,16 +41,18 @@ class Entry(NamedTuple):
     trial, None where that is gone. `fate` is the verdict's name on the walk, else what became of
     it. Scores and accuracies are fractions; `best` is the incumbent's score after this step, None
     where none counts. `curve` is the validation accuracy after each epoch. `seconds` of training.
+    `details` are the network's layers, where the name does not say all.
     """
 
     place: int | None
-    role: Role
+    role: str
     number: int | None
     phase: str
     name: str
     fate: str
     words: str
-    architecture: Architecture
+    architecture: Network
+    details: tuple[str, ...]
     params: int
     macs: int
     epochs: int | None
@@ -70,16 +69,16 @@ class Entry(NamedTuple):
         return self.fate in (Verdict.BASELINE.value, Verdict.ACCEPTED.value)
 
 
-def entries(studies: LinkedStudies) -> tuple[Entry, ...]:
+def entries(studies: StoredStudies) -> tuple[Entry, ...]:
     """All trainings of a search: on the walk in its order, then beside it by number."""
     on_walk: list[Entry] = []
     beside: list[Entry] = []
-    for role in ROLES:
+    for role in studies.roles:
         reader = studies.reader(role)
         if reader is None:
             continue
         trials = all_trials(studies.study(role))
-        walk = follow(reader.space, reader.view(trials).history)
+        walk = reader.space.follow(reader.view(trials).history)
         tried = by_candidate(trials, reader)
         decided: set[int] = set()
         for entry in _steps(walk.steps, tried, reader, role, first=len(on_walk) + 1):
@@ -105,7 +104,7 @@ def _steps(
     steps: Sequence[Step],
     tried: Mapping[Candidate | None, list[FrozenTrial]],
     reader: Reader,
-    role: Role,
+    role: str,
     *,
     first: int,
 ) -> Iterator[Entry]:
@@ -119,9 +118,9 @@ def _steps(
             place=place,
             number=trial.number if trial else None,
             phase=step.proposal.phase,
-            name=name_candidate(step.proposal),
+            name=reader.space.describe_proposal(step.proposal),
             fate=step.verdict.value,
-            words=clipped(verdict_words(step), LONGEST_WORDS),
+            words=clipped(verdict_words(step, reader.space), LONGEST_WORDS),
             score=step.score,
             standard_error=standard_error(step.score, reader.space.n_valid),
             best=best if counts else None,
@@ -130,20 +129,19 @@ def _steps(
 
 
 def _aside(
-    trial: FrozenTrial, candidate: Candidate, reader: Reader, role: Role, *, ended: bool
+    trial: FrozenTrial, candidate: Candidate, reader: Reader, role: str, *, ended: bool
 ) -> Iterator[Entry]:
     """What a trial beside the walk was; nothing for one that has not begun."""
     told = _fate(trial, ended=ended)
     if told is None:
         return
-    architecture = candidate.architecture
     score = trial.value if trial.state is TrialState.COMPLETE else None
     score = reader.sign * score if score is not None else None
     yield Entry(
         place=None,
         number=trial.number,
         phase=of_trial(trial, "phase") or "",
-        name=f"depth {architecture.depth}, width {architecture.width}",
+        name=reader.space.describe(candidate.architecture),
         fate=told[0],
         words=told[1],
         score=score,
@@ -169,12 +167,13 @@ def _fate(trial: FrozenTrial, *, ended: bool) -> tuple[str, str] | None:
 
 
 def _measured(
-    candidate: Candidate, trial: FrozenTrial | None, reader: Reader, role: Role
+    candidate: Candidate, trial: FrozenTrial | None, reader: Reader, role: str
 ) -> dict[str, Any]:
     values = trial.intermediate_values if trial else {}
     return {
         "role": role,
         "architecture": candidate.architecture,
+        "details": reader.space.details(candidate.architecture),
         "params": reader.space.params(candidate.architecture),
         "macs": reader.space.macs(candidate.architecture),
         "epochs": candidate.epochs,

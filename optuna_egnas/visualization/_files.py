@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 import plotly.graph_objects as go
 import plotly.io
 
-from .._methods.egnas.plots.depth_width import plot_depth_width
-from .._methods.egnas.plots.drawing import network_svg
-from .._methods.egnas.plots.macro_micro import plot_macro_micro
-from .._methods.egnas.plots.network import plot_network
 from ..errors import SearchError
 from ._budgets import plot_budgets
 from ._learning_curves import plot_learning_curves
@@ -19,19 +17,16 @@ from ._pareto import plot_pareto
 from ._walk import plot_walk
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
+    from .._storage.studies import StoredStudies
 
 
 PLOTS = {
     "walk": plot_walk,
-    "depth-width": plot_depth_width,
     "learning-curves": plot_learning_curves,
     "pareto": plot_pareto,
     "budgets": plot_budgets,
-    "network": plot_network,
-    "macro-micro": plot_macro_micro,
 }
-"""The plots by the names of their files."""
+"""The plots of any search by the names of their files; methods have more."""
 WIDTH, SCALE = 1000, 2
 """Pixels of a plot, and of its PNG per pixel of the plot."""
 
@@ -43,7 +38,18 @@ class Written(NamedTuple):
     no_png: str | None
 
 
-def write_plots(studies: LinkedStudies, folder: Path) -> Written:
+def plots_of(studies: StoredStudies) -> dict[str, Callable[[StoredStudies], go.Figure]]:
+    """All plots of a search by the names of their files, those of its method included."""
+    return {**PLOTS, **{name: resolve_name(at) for name, at in studies.method.plots.items()}}
+
+
+def drawing_of(studies: StoredStudies) -> str | None:
+    """The network found as SVG; None where the search's method draws none."""
+    at = studies.method.drawing
+    return str(resolve_name(at)(studies)) if at else None
+
+
+def write_plots(studies: StoredStudies, folder: Path) -> Written:
     """Write each plot as HTML, as PNG where kaleido and a Chromium are there, and the SVG.
 
     The HTML files share one copy of plotly's script, which lies beside them: no network needed.
@@ -51,11 +57,13 @@ def write_plots(studies: LinkedStudies, folder: Path) -> Written:
     Raises:
         SearchError: nothing has been trained yet, or the folder cannot be written to.
     """
-    svg, figures = network_svg(studies), {name: plot(studies) for name, plot in PLOTS.items()}
+    svg = drawing_of(studies)
+    figures = {name: plot(studies) for name, plot in plots_of(studies).items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        drawing = folder / "network.svg"
-        drawing.write_text(svg, encoding="utf-8")
+        drawings = [] if svg is None else [folder / "network.svg"]
+        for drawing in drawings:
+            drawing.write_text(svg or "", encoding="utf-8")
         pages = [folder / f"{name}.html" for name in figures]
         for page, figure in zip(pages, figures.values(), strict=True):
             figure.write_html(page, include_plotlyjs="directory")
@@ -63,7 +71,7 @@ def write_plots(studies: LinkedStudies, folder: Path) -> Written:
         raise SearchError(f"Cannot write plots to {folder}: {error.strerror or error}.") from None
     images = [folder / f"{name}.png" for name in figures]
     no_png = _write_images(list(figures.values()), images)
-    return Written(files=(drawing, *pages, *([] if no_png else images)), no_png=no_png)
+    return Written(files=(*drawings, *pages, *([] if no_png else images)), no_png=no_png)
 
 
 def _write_images(figures: list[go.Figure], files: list[Path]) -> str | None:

@@ -10,13 +10,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from .._core.text import html
-from . import network_svg
 from ._entries import Entry, entries
+from ._files import drawing_of
 from ._style import BLACK, LOOKS
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
     from .._storage.result import Result
+    from .._storage.studies import StoredStudies
 
 
 MARKS = {
@@ -36,13 +36,13 @@ CELL = "padding: 2px 14px 2px 0; text-align: left; vertical-align: top"
 TABLE = "color: inherit; font-size: inherit"
 
 
-def page(studies: LinkedStudies) -> str:
+def page(studies: StoredStudies) -> str:
     """A search as HTML."""
     result = studies.result()
     told = entries(studies)
-    parts = [f"<h4>{html(_title(result))}</h4>", _table(_rows(result))]
+    parts = [f"<h4>{html(_title(result))}</h4>", _table(_rows(result, studies))]
     if result.architecture is not None:
-        parts += [network_svg(studies), _walk(told)]
+        parts += [drawing_of(studies) or "", _walk(told)]
     names = " and ".join(f"<code>{html(name)}</code>" for name in result.studies.values())
     parts.append(
         f"<p>The studies {names}; their plots: <code>optuna_egnas.visualization.plot_walk</code> "
@@ -57,13 +57,13 @@ def _title(result: Result) -> str:
     return f"{result.name}: {'the network found' if result.finished else 'the best so far'}"
 
 
-def _rows(result: Result) -> list[tuple[str, str]]:
+def _rows(result: Result, studies: StoredStudies) -> list[tuple[str, str]]:
     trained = f"{result.candidates} networks, {result.epochs} epochs, {result.seconds:.0f} s"
     if result.architecture is None:
         return [("trained", trained)]
     accuracy = result.valid_accuracy
     return [
-        ("depth, width", f"{result.architecture.depth}, {result.architecture.width}"),
+        ("network", studies.link.space.describe(result.architecture)),
         ("parameters", f"{result.params:,}"),
         ("multiply-accumulates", f"{result.macs:,} per image"),
         ("validation accuracy", "" if accuracy is None else f"{100 * accuracy:.2f} %"),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._core.proposal import CONFIRM
 from .._core.text import html
 from ._entries import entries
 from ._style import LOOKS, dressed, group_of, nothing_yet, percent
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
+    from .._storage.studies import StoredStudies
 
 
 WIDTHS = {"baseline": 2.5, "accepted": 2.5, "confirmed": 3.0}
@@ -32,14 +33,18 @@ class Curve(NamedTuple):
 
 
 class LearningCurvesInfo(NamedTuple):
-    """What `plot_learning_curves` draws; (group, phase) in the order of the walk."""
+    """What `plot_learning_curves` draws; (group, phase) in the order of the walk.
+
+    `first` is the first study's role.
+    """
 
     name: str
+    first: str
     phases: tuple[tuple[str, str], ...]
     curves: tuple[Curve, ...]
 
 
-def plot_learning_curves(studies: LinkedStudies) -> go.Figure:
+def plot_learning_curves(studies: StoredStudies) -> go.Figure:
     """Have the candidates learned out, and how early do they part?
 
     Validation accuracy (percent) after each epoch, over the share of the candidate's own budget
@@ -48,7 +53,7 @@ def plot_learning_curves(studies: LinkedStudies) -> go.Figure:
     return _figure(_learning_curves_info(studies))
 
 
-def _learning_curves_info(studies: LinkedStudies) -> LearningCurvesInfo:
+def _learning_curves_info(studies: StoredStudies) -> LearningCurvesInfo:
     told = [entry for entry in entries(studies) if entry.curve]
     curves = []
     for entry in told:
@@ -67,7 +72,10 @@ def _learning_curves_info(studies: LinkedStudies) -> LearningCurvesInfo:
         )
     panels = [(group_of(entry), entry.phase) for entry in told if entry.place is not None]
     return LearningCurvesInfo(
-        name=studies.name, phases=tuple(dict.fromkeys(panels)), curves=tuple(curves)
+        name=studies.name,
+        first=studies.roles[0],
+        phases=tuple(dict.fromkeys(panels)),
+        curves=tuple(curves),
     )
 
 
@@ -87,7 +95,11 @@ def _figure(info: LearningCurvesInfo) -> go.Figure:
                 _add_curve(figure, curve, column, shown)
     before = ""
     for column, (group, _) in enumerate(info.phases, start=1):
-        own = [curve for curve in info.curves if _scale(curve.group) == _scale(group)]
+        own = [
+            curve
+            for curve in info.curves
+            if _scale(curve.group, info.first) == _scale(group, info.first)
+        ]
         figure.update_yaxes(range=_range(own), showticklabels=group != before, col=column)
         before = group
     figure.update_xaxes(range=[0, 104], tickvals=[0, 50, 100])
@@ -98,9 +110,9 @@ def _figure(info: LearningCurvesInfo) -> go.Figure:
     return dressed(figure, title=f"{info.name}: how the candidates learn")
 
 
-def _scale(group: str) -> str:
-    """Groups whose scores compare: the result was trained for as long as the macro result."""
-    return "macro" if group == "confirm" else group
+def _scale(group: str, first: str) -> str:
+    """Groups whose scores compare: the result is trained for as long as in the first study."""
+    return first if group == CONFIRM else group
 
 
 def _range(curves: Sequence[Curve]) -> list[float] | None:

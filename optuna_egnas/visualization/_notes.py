@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .._core.text import markdown, shell_word
-from .._search.forecast.estimate import told as forecast_told
 from .._storage.final_records import FinalRecord
 from .._storage.finals import accuracy_words, finals
-from .._storage.link import Role
 from ._entries import Entry
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
     from .._storage.result import Result
+    from .._storage.studies import StoredStudies
 
 
 MARK = "*Written by egnas. What you write below this line stays.*"
-QUESTIONS: dict[Role, str] = {
-    "macro": "how deep and how wide the network should be",
-    "micro": "which operation and which kernel size each layer should have",
-}
 
 
 def merged(ours: str, stored: str) -> str | None:
@@ -39,7 +34,6 @@ def merged(ours: str, stored: str) -> str | None:
 def trial_note(entry: Entry) -> str:
     """The verdict on a training in words, and what was trained."""
     place = f"Step {entry.place} of the walk" if entry.place else "Beside the walk"
-    architecture = entry.architecture
     lines = [
         f"**{markdown(entry.words)}**",
         "",
@@ -47,9 +41,8 @@ def trial_note(entry: Entry) -> str:
         f"epochs, "
         f"{entry.params:,} parameters, {entry.macs:,} multiply-accumulates.",
     ]
-    if len(set(architecture.ops)) > 1 or len(set(architecture.kernels)) > 1:
-        layers = zip(architecture.ops, architecture.kernels, strict=True)
-        lines += ["", " ".join(f"`{op} {kernel}x{kernel}`" for op, kernel in layers)]
+    if entry.details:
+        lines += ["", " ".join(f"`{detail}`" for detail in entry.details)]
     if entry.standard_error is not None:
         error = f"{100 * entry.standard_error:.2f}"
         lines += ["", f"Standard error of its accuracy: {error} points."]
@@ -57,14 +50,20 @@ def trial_note(entry: Entry) -> str:
 
 
 def study_note(
-    studies: LinkedStudies, role: Role, *, told: tuple[Entry, ...], partner: str, storage: str
+    studies: StoredStudies,
+    role: str,
+    *,
+    told: tuple[Entry, ...],
+    places: Mapping[str, str],
+    storage: str,
+    times: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """What a study is, how its search stands, where the other study is, and how it goes on.
+    """What a study is, how its search stands, where the other studies are, and how it goes on.
 
-    `partner` is the address of the other study in the dashboard, `storage` a URL to be shown.
+    `places` are the addresses of the studies in the dashboard by role, `storage` a URL to
+    show; `times` are rows of a name and words, on how the search stands in time.
     """
-    result = studies.result()
-    other: Role = "micro" if role == "macro" else "macro"
+    result, method = studies.result(), studies.method
     name, url = shell_word(result.name), shell_word(storage)
     commands = [f"egnas show {name} --storage {url}", f"egnas plot {name} --storage {url}"]
     if result.finished and not finals(studies):
@@ -77,10 +76,9 @@ def study_note(
         [
             f"## {markdown(result.name)}: the {role} search",
             "",
-            f"It asks {QUESTIONS[role]}. Its partner is the study "
-            f"[{markdown(result.studies[other])}]({partner}), which asks {QUESTIONS[other]}.",
+            f"It asks {method.role(role).question}.{_partners(studies, role, places)}",
             "",
-            f"**{_state(result)}** {_found(result)}",
+            f"**{_state(result)}** {_found(studies, result)}",
             *_tested(finals(studies)),
             "",
             f"This study: {len(steps)} steps of the walk"
@@ -89,7 +87,7 @@ def study_note(
             *_best(steps),
             "",
             _data(studies),
-            *_times(studies, result),
+            *_times(times),
             "",
             "```bash",
             *commands,
@@ -101,19 +99,26 @@ def study_note(
     )
 
 
+def _partners(studies: StoredStudies, role: str, places: Mapping[str, str]) -> str:
+    return "".join(
+        f" Its partner is the study [{studies.study(other).study_name}]({places[other]}), "
+        f"which asks {studies.method.role(other).question}."
+        for other in studies.roles
+        if other != role
+    )
+
+
 def _state(result: Result) -> str:
     if result.architecture is None:
         return "Nothing is trained yet."
     return "Finished. The network found:" if result.finished else "Under way. The best so far:"
 
 
-def _found(result: Result) -> str:
+def _found(studies: StoredStudies, result: Result) -> str:
     if result.architecture is None:
         return ""
-    said = (
-        f"depth {result.architecture.depth}, width {result.architecture.width}, "
-        f"{result.params:,} parameters, {result.macs:,} multiply-accumulates"
-    )
+    network = studies.link.space.describe(result.architecture)
+    said = f"{network}, {result.params:,} parameters, {result.macs:,} multiply-accumulates"
     if result.valid_accuracy is None:
         return f"{said}."
     return f"{said}, {100 * result.valid_accuracy:.2f} % of the validation images right."
@@ -127,7 +132,7 @@ def _tested(trained: tuple[FinalRecord, ...]) -> list[str]:
     return [
         "",
         f"**Final training:** {words} of {last.n_test:,} test images right after {last.epochs} "
-        f"epochs on {last.settings.n_train:,} images. Among the artifacts of the micro study: "
+        f"epochs on {last.settings.n_train:,} images. Among the artifacts of the last study: "
         f"{files}.",
     ]
 
@@ -141,13 +146,12 @@ def _best(steps: list[Entry]) -> list[str]:
     return ["", f"Its incumbent: {said}."]
 
 
-def _times(studies: LinkedStudies, result: Result) -> list[str]:
-    rows = forecast_told(studies, finished=result.finished)
+def _times(rows: Sequence[tuple[str, str]]) -> list[str]:
     said = "; ".join(f"{name}: {words}" for name, words in rows)
     return ["", f"{said[0].upper()}{said[1:]}."] if said else []
 
 
-def _data(studies: LinkedStudies) -> str:
+def _data(studies: StoredStudies) -> str:
     link = studies.link
     shape = " x ".join(map(str, link.space.input_shape))
     said = f"Data: {markdown(str(link.dataset.get('dataset', 'not said')))}"

@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._core.proposal import CONFIRM
 from .._core.text import html
 from ._entries import entries
-from ._style import BLACK, BLUE, GREY, VERMILION, dressed, group_of, nothing_yet, percent
+from ._style import (
+    BLACK,
+    GREY,
+    STUDIES,
+    dressed,
+    group_of,
+    groups_of,
+    nothing_yet,
+    percent,
+)
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
-    from .._storage.link import Role
+    from .._storage.studies import StoredStudies
 
 
 Cost = Literal["params", "macs"]
 COSTS: tuple[tuple[Cost, str], ...] = (
     ("params", "parameters"),
     ("macs", "multiply-accumulates per image"),
-)
-STUDIES: tuple[tuple[Role, str, str], ...] = (
-    ("macro", BLUE, "circle-open"),
-    ("micro", VERMILION, "diamond"),
 )
 
 
@@ -40,10 +45,10 @@ class Network(NamedTuple):
 class Field(NamedTuple):
     """The networks of a study, their fronts, and the network found, where its score compares.
 
-    In the macro study's field that is the score of the result's last training.
+    In the first study's field that is the score of the result's last training.
     """
 
-    role: Role
+    role: str
     networks: tuple[Network, ...]
     params_front: tuple[Network, ...]
     macs_front: tuple[Network, ...]
@@ -54,23 +59,24 @@ class ParetoInfo(NamedTuple):
     """What `plot_pareto` draws: a field per study that has trained something."""
 
     name: str
+    roles: tuple[str, ...]
     fields: tuple[Field, ...]
 
 
-def plot_pareto(studies: LinkedStudies) -> go.Figure:
+def plot_pareto(studies: StoredStudies) -> go.Figure:
     """What does accuracy cost, and is there a smaller network that is as good?
 
     Validation accuracy (percent) over parameters and over multiply-accumulates of all networks
     that were trained to the end, on the walk or beside it. A front joins those that no other one
     of their study beats in both. The studies have an axis each, since their budgets differ; the
-    network found stands among the macro networks by its last training, which compares with them.
+    network found stands among those of the first study by its last training, which compares.
     """
     return _figure(_pareto_info(studies))
 
 
-def _pareto_info(studies: LinkedStudies) -> ParetoInfo:
+def _pareto_info(studies: StoredStudies) -> ParetoInfo:
     found = studies.result().architecture
-    networks: dict[str, list[Network]] = {"macro": [], "micro": [], "confirm": []}
+    networks: dict[str, list[Network]] = {group: [] for group in groups_of(studies)}
     star: dict[str, Network] = {}
     for entry in entries(studies):
         if entry.score is None:
@@ -80,7 +86,7 @@ def _pareto_info(studies: LinkedStudies) -> ParetoInfo:
         networks[group_of(entry)].append(network)
         if entry.architecture == found and entry.place is not None:
             star[group_of(entry)] = network
-    star.update({"macro": star["confirm"]} if "confirm" in star else {})
+    star.update({studies.roles[0]: star[CONFIRM]} if CONFIRM in star else {})
     fields = tuple(
         Field(
             role=role,
@@ -89,10 +95,10 @@ def _pareto_info(studies: LinkedStudies) -> ParetoInfo:
             macs_front=pareto_front(networks[role], "macs"),
             found=star.get(role),
         )
-        for role, _, _ in STUDIES
+        for role in studies.roles
         if networks[role]
     )
-    return ParetoInfo(name=studies.name, fields=fields)
+    return ParetoInfo(name=studies.name, roles=studies.roles, fields=fields)
 
 
 def pareto_front(networks: Sequence[Network], cost: Cost) -> tuple[Network, ...]:
@@ -116,7 +122,8 @@ def _figure(info: ParetoInfo) -> go.Figure:
     )
     for row, field in enumerate(info.fields, start=1):
         for column, (cost, _) in enumerate(COSTS, start=1):
-            _add_panel(figure, field, cost, {"row": row, "col": column})
+            look = STUDIES[info.roles.index(field.role) % len(STUDIES)]
+            _add_panel(figure, field, cost, look, {"row": row, "col": column})
         figure.update_yaxes(title=f"{field.role}: accuracy, %", row=row, col=1)
     for column, (cost, title) in enumerate(COSTS, start=1):
         values = [getattr(each, cost) for field in info.fields for each in field.networks]
@@ -146,7 +153,9 @@ def _short(value: float) -> str:
     return f"{value:g}"
 
 
-def _add_panel(figure: go.Figure, field: Field, cost: Cost, place: dict[str, int]) -> None:
+def _add_panel(
+    figure: go.Figure, field: Field, cost: Cost, look: tuple[str, str], place: dict[str, int]
+) -> None:
     front = field.params_front if cost == "params" else field.macs_front
     once = place["row"] == 1 and place["col"] == 1
     figure.add_scatter(
@@ -160,12 +169,10 @@ def _add_panel(figure: go.Figure, field: Field, cost: Cost, place: dict[str, int
         hoverinfo="skip",
         **place,
     )
-    for role, colour, symbol in STUDIES:
-        if role == field.role:
-            edge = colour if symbol.endswith("open") else "white"
-            dots = {"color": colour, "symbol": symbol, "size": 9}
-            dots["line"] = {"width": 1.2, "color": edge}
-            _add_points(figure, field.networks, cost, f"{role} search", dots, place)
+    colour, symbol = look
+    edge = colour if symbol.endswith("open") else "white"
+    dots = {"color": colour, "symbol": symbol, "size": 9, "line": {"width": 1.2, "color": edge}}
+    _add_points(figure, field.networks, cost, f"{field.role} search", dots, place)
     if field.found is not None:
         star = {"color": BLACK, "symbol": "star", "size": 15}
         _add_points(figure, (field.found,), cost, "the network found", star, place)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from .._core.proposal import CONFIRM
 from .._core.text import html
 
 if TYPE_CHECKING:
+    from .._storage.studies import StoredStudies
     from ._entries import Entry
 
 
@@ -47,13 +49,26 @@ LOOKS: dict[str, Look] = {
 OPERATIONS = ((SKY, ""), (ORANGE, "/"), (GREEN, "x"), (PURPLE, "."), (YELLOW, "\\"))
 """Colour and hatch of the first, the second ... operation."""
 
-GROUPS = ("macro", "micro", "confirm")
-"""Trainings whose scores compare with each other; those of `confirm` also with the macro ones."""
+STUDIES = (
+    (BLUE, "circle-open"),
+    (VERMILION, "diamond"),
+    (GREEN, "square-open"),
+    (PURPLE, "triangle-up"),
+)
+"""Colour and symbol of the first, the second ... study of a search."""
 
 
 def group_of(entry: Entry) -> str:
-    """The group of an entry."""
-    return "confirm" if entry.phase == "confirm" else entry.role
+    """The trainings with which an entry's score compares: those of its study.
+
+    The last training of a result is a group of its own; it compares with the first study too.
+    """
+    return CONFIRM if entry.phase == CONFIRM else entry.role
+
+
+def groups_of(studies: StoredStudies) -> tuple[str, ...]:
+    """All groups of a search, in the order in which they are drawn."""
+    return (*studies.roles, CONFIRM)
 
 
 def marker(look: Look) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from plotly.subplots import make_subplots
 
 from .._core.text import html
 from ._entries import Entry, entries
-from ._style import BLUE, GREY, GROUPS, LOOKS, dressed, group_of, marker, nothing_yet, percent
+from ._style import BLUE, GREY, LOOKS, dressed, group_of, groups_of, marker, nothing_yet, percent
 
 if TYPE_CHECKING:
-    from .._search.studies import LinkedStudies
+    from .._storage.studies import StoredStudies
 
 
 NARROWEST = 2.5
@@ -39,7 +39,7 @@ class Stretch(NamedTuple):
 class Panel(NamedTuple):
     """Steps whose scores compare. `best` is the incumbent's score by place, where there is one.
 
-    `group` is macro, micro, or confirm: the result, trained for as long as the macro result.
+    `group` is a study's role, or confirm: the result, trained once more.
     """
 
     group: str
@@ -55,21 +55,21 @@ class WalkInfo(NamedTuple):
     panels: tuple[Panel, ...]
 
 
-def plot_walk(studies: LinkedStudies) -> go.Figure:
+def plot_walk(studies: StoredStudies) -> go.Figure:
     """Which networks were tried in which order, and what became of each?
 
     Validation accuracy (percent) over the steps of the walk, phase by phase, with the best so far
-    as a line. The two studies have an axis each, since their budgets differ; the last training of
-    the result compares with the macro search. Trainings beside the walk stand between its steps.
+    as a line. Each study has an axis of its own, since budgets differ; the last training of the
+    result compares with the first study. Trainings beside the walk stand between its steps.
     """
     return _figure(_walk_info(studies))
 
 
-def _walk_info(studies: LinkedStudies) -> WalkInfo:
+def _walk_info(studies: StoredStudies) -> WalkInfo:
     told = entries(studies)
     walk = [entry for entry in told if entry.place is not None]
     panels = []
-    for group in GROUPS:
+    for group in groups_of(studies):
         steps = [entry for entry in walk if group_of(entry) == group]
         if steps:
             own = [entry for entry in told if group_of(entry) == group]

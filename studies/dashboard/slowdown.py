@@ -18,7 +18,7 @@ import optuna
 
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import trials_of
+from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.options import SearchOptions
 from optuna_egnas.visualization._dashboard import Board
 

@@ -20,8 +20,8 @@ import torch
 from order import CLASSES, WIDTH, within
 from real import append, rows_of
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.cost import count_params
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import load_training, split

@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from recorded import rank_correlation
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.cost import count_params, widest
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training, split

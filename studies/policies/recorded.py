@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from optuna_egnas import MacroSpace
 from optuna_egnas._core.history import Candidate, History, Outcome, Trained
 from optuna_egnas._core.proposal import Proposal, Step
 from optuna_egnas._core.walk import follow
 from optuna_egnas._methods.egnas.replay.trace import Recorded, Trace, read_trace
+from optuna_egnas._methods.egnas.space import MacroSpace
 
 READINGS = {"paper": ("end",), "sound": ("end", "curve")}
 JUDGED = "cifar10"

@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 from plain import PlainNetwork, PlainTraining
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
-from optuna_egnas.evaluation.data.labelled import DataOptions, load_training, split
+from optuna_egnas.evaluation.data.labelled import load_training, split
+from optuna_egnas.evaluation.data.options import DataOptions
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.loop import train
 

@@ -17,10 +17,11 @@ import torch
 from plain import PlainNetwork, PlainTraining
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.depthwise import input_gradient, weight_gradient
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._methods.egnas.space import MacroSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.conditions import conditions
@@ -188,10 +189,9 @@ def milliseconds(call: Callable[[], object]) -> str:
 def decided(size: Size) -> str:
     """What `--precision auto` decides for a search whose first network is this one."""
     return faster_precision(
+        MacroSpace(input_shape=size.shape, classes=CLASSES),
         size.architecture,
-        input_shape=size.shape,
-        classes=CLASSES,
-        batch_size=64,
+        recipe=Recipe(batch_size=64),
         device=torch.device("cpu"),
     )
 

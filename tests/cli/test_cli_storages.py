@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from commands import TINY, Prepare, Ran, Shell, file, nothing
 
-from optuna_egnas import load_linked_studies
+from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._storage.urls import shown
 
 SECRET = "s3cret-w0rd"

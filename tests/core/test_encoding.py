@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from walking import macro, micro
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.history import Candidate
-from optuna_egnas._methods.egnas.encoding import Names, decode, encode, ranges
+from optuna_egnas._core.parameters import decode, encode, ranges
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.encoding import Names
 from optuna_egnas.errors import InvalidSpace
 
 LAYERS = st.lists(
@@ -26,7 +27,7 @@ def test_a_micro_candidate_reads_back_from_its_parameters(
 
     params = encode(candidate, space, Names(), linked=True)
 
-    assert decode(params, space, Names()) == candidate
+    assert decode(params, space) == candidate
     allowed = ranges(space, Names(), linked=True)
     assert params.keys() == allowed.keys()
     assert all(params[name] in allowed[name] for name in params)
@@ -61,7 +62,7 @@ def test_parameters_are_flat_and_named_as_the_dashboard_shows_them() -> None:
     ],
 )
 def test_parameters_that_spell_no_network_say_nothing(params: dict[str, object]) -> None:
-    assert decode(params, macro(), Names()) is None
+    assert decode(params, macro()) is None
 
 
 @pytest.mark.parametrize(

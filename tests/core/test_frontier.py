@@ -240,7 +240,7 @@ def test_a_search_that_goes_otherwise_than_foreseen_is_believed_in_the_end() -> 
     space = micro(depth=30)
 
     def chance_that_the_next_is_accepted(outcomes: dict[Candidate, Outcome]) -> float:
-        experience = Experience.of(follow(space, History(outcomes)).steps)
+        experience = Experience.of(follow(space, History(outcomes)).steps, space.priors)
         return experience.odds("ops", len(outcomes))[Verdict.ACCEPTED]
 
     foreseen = chance_that_the_next_is_accepted(after(space, 500, 501, *[400] * 24))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.history import (
     Candidate,
     Event,
@@ -16,6 +15,7 @@ from optuna_egnas._core.history import (
     Stopped,
     Trained,
 )
+from optuna_egnas._methods.egnas.architecture import Architecture
 
 ONE = Candidate(architecture=Architecture.chain(depth=3, width=8), epochs=5)
 GOOD, BETTER = Trained(score=0.5), Trained(score=0.6)

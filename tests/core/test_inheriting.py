@@ -10,13 +10,13 @@ import pytest
 from test_frontier import after, ahead, with_running
 from walking import in_turn, macro, micro, walk_with
 
-from optuna_egnas import Architecture
 from optuna_egnas._core.history import Candidate, Failed, History, Running, Trained
 from optuna_egnas._core.inheriting import inheriting
 from optuna_egnas._core.problem import Space
-from optuna_egnas._core.proposal import Done, Proposal, Verdict
-from optuna_egnas._core.walk import Walk, propose
+from optuna_egnas._core.proposal import Done, Proposal, Verdict, Walk
+from optuna_egnas._core.walk import propose
 from optuna_egnas._core.words import verdict_words
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._methods.egnas.words import name_candidate
 from optuna_egnas.errors import InvalidSpace
@@ -29,7 +29,7 @@ def told(walk: Walk) -> list[str]:
     """Each step: the network, its epochs, whose weights it begins with, and the verdict."""
     return [
         f"{name_candidate(step.proposal)}, {step.proposal.candidate.epochs} epochs"
-        f"{parent_of(step.proposal.candidate)}: {verdict_words(step)}"
+        f"{parent_of(step.proposal.candidate)}: {verdict_words(step, SPACE)}"
         for step in walk.steps
     ]
 
@@ -70,7 +70,7 @@ def test_the_bar_is_what_the_incumbent_gets_by_the_same_epochs(
 ) -> None:
     walk = walk_with(SPACE, in_turn(*answers))
 
-    assert verdict_words(walk.steps[2]) == story
+    assert verdict_words(walk.steps[2], SPACE) == story
 
 
 def test_while_nothing_was_trained_to_its_end_there_is_nothing_to_inherit() -> None:
@@ -87,7 +87,8 @@ def test_a_lineage_begins_from_scratch_and_grows_with_each_acceptance() -> None:
     assert grandchild.parent == walk.steps[2].proposal.candidate
     assert grandchild.parent and grandchild.parent.parent == walk.steps[0].proposal.candidate
     assert grandchild.parent.parent and grandchild.parent.parent.parent is None
-    assert Candidate.from_json(json.loads(json.dumps(grandchild.to_json()))) == grandchild
+    record = json.loads(json.dumps(grandchild.to_json()))
+    assert Candidate.from_json(record, Architecture.from_json) == grandchild
 
 
 @pytest.mark.parametrize("policy", ["paper", "sound"])

@@ -5,10 +5,11 @@ import re
 import pytest
 from walking import in_turn, micro, walk_with
 
-from optuna_egnas import Architecture, MicroSpace
 from optuna_egnas._core.history import Failed
 from optuna_egnas._core.proposal import Done, Step
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
+from optuna_egnas._methods.egnas.space import MicroSpace
 from optuna_egnas.errors import InvalidSpace
 
 

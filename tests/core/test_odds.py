@@ -7,13 +7,13 @@ from walking import in_turn, macro, walk_with
 
 from optuna_egnas._core.history import Candidate, Running, Trained
 from optuna_egnas._core.odds import Experience, bounded
-from optuna_egnas._core.proposal import Bar, Incumbent, Phase, Proposal, Step, Verdict
+from optuna_egnas._core.proposal import Bar, Incumbent, Proposal, Step, Verdict
 from optuna_egnas._methods.egnas.priors import PRIORS
 
 
 @pytest.mark.parametrize("phase", sorted(PRIORS))
-def test_odds_are_whole_and_move_along_their_line(phase: Phase) -> None:
-    nothing = Experience.of(())
+def test_odds_are_whole_and_move_along_their_line(phase: str) -> None:
+    nothing = Experience.of((), PRIORS)
     prior = PRIORS[phase]
 
     for attempt in (1, 2, prior.by, prior.by + 50):
@@ -24,7 +24,7 @@ def test_odds_are_whole_and_move_along_their_line(phase: Phase) -> None:
 
 def test_experience_counts_compared_steps_only() -> None:
     walk = walk_with(macro(), in_turn(500, 600, 600, 300))
-    experience = Experience.of(walk.steps)
+    experience = Experience.of(walk.steps, PRIORS)
 
     assert experience.attempts["depth"] == sum(
         step.proposal.phase == "depth" for step in walk.steps[1:]

@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from optuna_egnas import Architecture, EgnasError, Operation, register_operation
-from optuna_egnas._methods.egnas.operations import OPERATIONS, operation
+from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.operations import (
+    OPERATIONS,
+    Operation,
+    operation,
+    register_operation,
+)
+from optuna_egnas.errors import EgnasError
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from optuna_egnas._core.history import Candidate, History, Outcome, Trained
-from optuna_egnas._core.proposal import Proposal
-from optuna_egnas._core.walk import Walk, follow, propose
+from optuna_egnas._core.proposal import Proposal, Walk
+from optuna_egnas._core.walk import follow, propose
 from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 TASK = {"input_shape": (1, 8, 8), "classes": 10, "n_valid": 1000}

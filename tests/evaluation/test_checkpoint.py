@@ -12,7 +12,8 @@ from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._storage.artifacts import open_artifacts
 from optuna_egnas.evaluation.engine.checkpoint import KIND, Checkpoint, Checkpoints
 from optuna_egnas.evaluation.engine.course import train_candidate
-from optuna_egnas.evaluation.engine.loop import EpochRecord, train
+from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.evaluation.engine.records import EpochRecord
 from optuna_egnas.evaluation.engine.sealed import sealed, unsealed
 from optuna_egnas.evaluation.engine.state import TrainingState
 

@@ -15,7 +15,7 @@ import torch
 from exporting import EVERYTHING, digits, lively, logits_of
 from trainings import samples
 
-from optuna_egnas import Architecture
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained import export as _export

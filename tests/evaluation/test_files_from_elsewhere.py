@@ -13,10 +13,10 @@ import pytest
 import torch
 from exporting import lively
 
-from optuna_egnas import Architecture
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas.errors import SearchError
+from optuna_egnas.evaluation.engine.archive import read_archive
 from optuna_egnas.evaluation.trained import onnx as _onnx
-from optuna_egnas.evaluation.trained.archive import read_archive
 from optuna_egnas.evaluation.trained.export import export_network
 from optuna_egnas.evaluation.trained.formats import FORMATS, described
 from optuna_egnas.evaluation.trained.network_file import packed, unpacked

@@ -10,7 +10,8 @@ from optuna_egnas.evaluation.data import decoding as _decoding
 from optuna_egnas.evaluation.data import images as _images
 from optuna_egnas.evaluation.data import sources as _sources
 from optuna_egnas.evaluation.data.held_out import load_test
-from optuna_egnas.evaluation.data.labelled import DataOptions, load_training, split
+from optuna_egnas.evaluation.data.labelled import load_training, split
+from optuna_egnas.evaluation.data.options import DataOptions
 
 
 def write_folder(folder, count=10, classes=("cat", "dog"), mode="RGB", size=(9, 7)):

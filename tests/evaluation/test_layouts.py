@@ -11,8 +11,9 @@ from PIL import Image
 
 from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation.data.held_out import load_test
-from optuna_egnas.evaluation.data.labelled import DataOptions, load_training, split
+from optuna_egnas.evaluation.data.labelled import load_training, split
 from optuna_egnas.evaluation.data.layout import read_layout, split_of
+from optuna_egnas.evaluation.data.options import DataOptions
 
 LEVELS = iter(range(10**9))
 
@@ -374,8 +375,9 @@ def test_class_names_of_any_bytes_are_text(classes, tmp_path):
 def test_the_names_of_classes_do_not_depend_on_the_locale(tmp_path):
     draw(tmp_path, classes=("Äpfel", "b\udce9b"))
     code = (
-        "import sys; from optuna_egnas.evaluation.data.layout import read_layout; from pathlib import "
-        "Path; print(ascii(read_layout(Path(sys.argv[1])).class_names))"
+        "import sys; from pathlib import Path; "
+        "from optuna_egnas.evaluation.data.layout import read_layout; "
+        "print(ascii(read_layout(Path(sys.argv[1])).class_names))"
     )
     here = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     ran = subprocess.run(

@@ -9,11 +9,13 @@ import pytest
 import torch
 from searching import NAME, bars, options, url
 
-from optuna_egnas import Architecture, EgnasError
 from optuna_egnas._core.recipe import Precision, Recipe
+from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
+from optuna_egnas._methods.egnas.space import MacroSpace
 from optuna_egnas._search.setup import Setup, prepare
 from optuna_egnas._search.worker import join
+from optuna_egnas.errors import EgnasError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.precision import NARROWEST, faster_precision, has_bf16
@@ -123,7 +125,7 @@ def test_fp32_is_taken_untimed_where_bf16_cannot_pay(
     width: int, supported: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(HAS, lambda device: supported)
-    monkeypatch.setattr("optuna_egnas.evaluation.engine.precision.build", never)
+    monkeypatch.setattr("optuna_egnas.evaluation.engine.precision.TrainingStep", never)
 
     assert chosen_for(width) == "fp32"
 
@@ -148,10 +150,9 @@ def test_the_clearly_faster_one_is_taken(
 
 def chosen_for(width: int) -> str:
     return faster_precision(
+        MacroSpace(input_shape=(1, 8, 8), classes=2),
         Architecture.chain(depth=2, width=width),
-        input_shape=(1, 8, 8),
-        classes=2,
-        batch_size=4,
+        recipe=Recipe(batch_size=4),
         device=CPU,
     )
 

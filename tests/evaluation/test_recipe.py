@@ -11,7 +11,8 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from trainings import SMALL, network_of, samples, trained
 
-from optuna_egnas._core.recipe import Recipe, rate_of
+from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._core.schedule import rate_of
 from optuna_egnas.errors import InvalidSpace
 from optuna_egnas.evaluation.engine.seed import candidate_seed
 

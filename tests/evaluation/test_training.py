@@ -14,12 +14,8 @@ from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
-from optuna_egnas.evaluation.engine.loop import (
-    VALIDATION_BATCH,
-    EpochRecord,
-    NonFiniteLoss,
-    count_correct,
-)
+from optuna_egnas.evaluation.engine.loop import VALIDATION_BATCH, NonFiniteLoss, count_correct
+from optuna_egnas.evaluation.engine.records import EpochRecord
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna_egnas._core.history import Candidate
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
@@ -66,6 +67,7 @@ def task(**changes):
         "recipe": RECIPE,
         "seed": 5,
         "device": torch.device("cpu"),
+        "method": EGNAS,
         "input_shape": (1, 8, 8),
         "classes": 10,
     }

@@ -20,8 +20,9 @@ from fuzz_files import STUDY, check_options
 from fuzzing import NASTY, Kind, Raw, as_json, damaged, mutated
 from PIL import Image
 
-from optuna_egnas import EgnasError
-from optuna_egnas.evaluation.data.labelled import DataOptions, load_training
+from optuna_egnas.errors import EgnasError
+from optuna_egnas.evaluation.data.labelled import load_training
+from optuna_egnas.evaluation.data.options import DataOptions
 from optuna_egnas.options import SearchOptions
 
 # Options from Python

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from exporting import lively
 from fuzzing import NASTY, Kind, Raw, as_json, as_toml, damaged, flipped, mutated
-from optuna_egnas.replay import replay
 from tracing import searched
 
 from optuna_egnas._methods.egnas.architecture import Architecture
@@ -25,9 +24,9 @@ from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._search.identity import asked_recipes
 from optuna_egnas._search.study_file import StudyFile, read_study_file
 from optuna_egnas.evaluation.data.labelled import load_training
+from optuna_egnas.evaluation.engine.archive import read_archive
 from optuna_egnas.evaluation.engine.sealed import sealed
 from optuna_egnas.evaluation.trained import onnx as _onnx
-from optuna_egnas.evaluation.trained.archive import read_archive
 from optuna_egnas.evaluation.trained.export import export_network
 from optuna_egnas.evaluation.trained.network_file import KIND as NETWORK
 from optuna_egnas.evaluation.trained.network_file import (
@@ -43,6 +42,7 @@ from optuna_egnas.evaluation.trained.prediction import (
     read_trained,
 )
 from optuna_egnas.options import SearchOptions, spaces
+from optuna_egnas.replay import replay
 
 # Study files
 

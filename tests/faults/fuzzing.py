@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, NamedTuple
 
-from optuna_egnas import EgnasError
+from optuna_egnas.errors import EgnasError
 
 LONGEST_MESSAGE = 399
 SECONDS = 20

@@ -23,6 +23,8 @@ from optuna_egnas._search.final.setup import FinalProgress
 from optuna_egnas._storage.finals import finals
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace, SearchError
 
+ROLES = ("macro", "micro")
+
 
 def stop_at(epoch: int, number: int, seed: int = 0) -> Callable[[FinalProgress], None]:
     def watch(event: FinalProgress) -> None:

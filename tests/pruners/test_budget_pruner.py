@@ -13,14 +13,15 @@ from optuna.trial import Trial, TrialState
 from searching import NAME, bars, options, url
 from walking import macro, micro
 
-from optuna_egnas import MacroSampler, MicroSampler, create_linked_studies
 from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.encoding import Names
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
+from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas._storage.reader import suggest
 from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.pruners import BudgetPruner
+from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas.samplers._micro import MicroSampler
 
 SPACE = macro(max_depth=12, min_width=8)
 
@@ -281,7 +282,7 @@ def test_a_real_training_is_stopped_and_leaves_its_work(tmp_path: Path) -> None:
     assert reader is not None
     others = [study.ask() for _ in range(4)]
     for trial in others:
-        suggest(trial, reader.space, Names())
+        suggest(trial, reader.space)
 
     study.optimize(setup.objective, n_trials=1)
 

@@ -12,11 +12,14 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 from walking import macro, micro
 
-from optuna_egnas import Budget, BudgetPruner, MacroSampler, create_linked_studies, training_budget
+from optuna_egnas import Budget
 from optuna_egnas._core.proposal import Verdict
 from optuna_egnas._core.walk import follow
-from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas._storage.reader import Reader, suggest
+from optuna_egnas.pruners._budget import BudgetPruner
+from optuna_egnas.pruners._training_budget import training_budget
+from optuna_egnas.samplers._macro import MacroSampler
 
 FINALS = (0.899, 0.900, 0.901, 0.902, 0.903)
 SPACE = macro(max_depth=12, n_valid=10_000, base_epochs=20)
@@ -173,12 +176,12 @@ def walk_study(direction: str = "maximize") -> optuna.Study:
 
 def step(study: optuna.Study, score: float) -> int | None:
     trial = study.ask()
-    suggest(trial, SPACE, Names())
+    suggest(trial, SPACE)
     return train(trial, score)
 
 
 def verdicts(study: optuna.Study) -> list[Verdict]:
-    reader = Reader.of(study, SPACE, Names())
+    reader = Reader.of(study, SPACE)
     return [each.verdict for each in follow(SPACE, reader.history(study)).steps]
 
 
@@ -213,7 +216,7 @@ def test_what_a_stop_is_below_is_what_the_walk_takes_it_for(
     study = walk_study()
     step(study, 0.9)
     trial = study.ask()
-    suggest(trial, SPACE, Names())
+    suggest(trial, SPACE)
     if below is not None:
         trial.set_user_attr("stopped_below", below)
     study.tell(trial, state=TrialState.PRUNED)
@@ -226,7 +229,7 @@ def test_in_a_phase_without_neutral_answers_each_stop_is_a_fail() -> None:
     while study.trials[-1].params["width"] == SPACE.max_width:
         step(study, 0.5)
     trial = study.ask()
-    suggest(trial, SPACE, Names())
+    suggest(trial, SPACE)
     trial.set_user_attr("stopped_below", "accept")
     study.tell(trial, state=TrialState.PRUNED)
     assert verdicts(study)[-1] is Verdict.REFUSED
@@ -270,7 +273,7 @@ def test_a_look_ahead_is_held_against_the_decided_incumbent() -> None:
         step(study, score)
     trials = [study.ask() for _ in range(2)]
     for trial in trials:
-        suggest(trial, SPACE, Names())
+        suggest(trial, SPACE)
 
     assert train(trials[1], 0.91) is not None
 

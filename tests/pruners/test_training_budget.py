@@ -14,17 +14,14 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial
 from walking import macro, micro
 
-from optuna_egnas import (
-    Budget,
-    BudgetPruner,
-    MacroSampler,
-    MicroSampler,
-    create_linked_studies,
-    training_budget,
-)
-from optuna_egnas._methods.egnas.encoding import Names
+from optuna_egnas import Budget
+from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import EgnasWarning, InvalidSpace, SearchError
+from optuna_egnas.pruners._budget import BudgetPruner
+from optuna_egnas.pruners._training_budget import training_budget
+from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas.samplers._micro import MicroSampler
 
 BASE = Budget(epochs=6, learning_rate=0.1, batch_size=16)
 
@@ -102,7 +99,7 @@ def test_in_a_linked_study_it_is_the_walks_own() -> None:
     found = []
     for _ in range(2):
         trial = studies.macro.ask()
-        suggest(trial, reader.space, Names())
+        suggest(trial, reader.space)
         found.append(training_budget(trial))
     assert [each.epochs for each in found] == [3, 5]
     assert (found[0].learning_rate, found[0].batch_size) == (0.5, 8)

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from optuna_egnas import LinkedStudies, visualization
+from optuna_egnas import visualization
+from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.plots.depth_width import _depth_width_info
 from optuna_egnas._methods.egnas.plots.macro_micro import _macro_micro_info
 from optuna_egnas._methods.egnas.replay.trace import Trace
+from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas.errors import SearchError
 from optuna_egnas.visualization._budgets import _budgets_info
 from optuna_egnas.visualization._entries import entries
@@ -178,8 +180,8 @@ def test_a_search_without_a_training_is_an_empty_plot_or_an_error_that_says_so(
 
 
 def test_all_plots_are_public_and_documented() -> None:
-    assert {f"plot_{name.replace('-', '_')}" for name in PLOTS} | {"network_svg"} == set(
-        visualization.__all__
-    )
+    assert {f"plot_{name.replace('-', '_')}" for name in (*PLOTS, *EGNAS.plots)} | {
+        "network_svg"
+    } == set(visualization.__all__)
     for name in visualization.__all__:
         assert "?" in getattr(visualization, name).__doc__ or name == "network_svg"

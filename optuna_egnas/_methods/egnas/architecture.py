@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.history import Candidate
+from ..._core.network import Network
+from ..._core.records import texts, whole, wholes
 from ...errors import InvalidSpace, short
 from .operations import operation
 
@@ -73,9 +76,9 @@ class Architecture:
     def from_json(cls, record: Mapping[str, Any]) -> Architecture:
         """Read what `to_json` wrote."""
         return cls(
-            width=int(record["width"]),
-            ops=tuple(str(op) for op in record["ops"]),
-            kernels=tuple(int(kernel) for kernel in record["kernels"]),
+            width=whole(record, "width", at_least=1),
+            ops=tuple(texts(record, "ops")),
+            kernels=tuple(wholes(record, "kernels", at_least=1)),
         )
 
     @property
@@ -118,3 +121,14 @@ def check_kernel(kernel: int) -> None:
 def replaced(values: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
     """The same values with one of them changed."""
     return (*values[:index], value, *values[index + 1 :])
+
+
+def as_chain(network: Network) -> Architecture:
+    """The network, which is one of this method."""
+    assert isinstance(network, Architecture), "a space of EGNAS asks for chains only"
+    return network
+
+
+def chain_of(candidate: Candidate) -> Architecture:
+    """The network of a candidate, which is one of this method."""
+    return as_chain(candidate.architecture)

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from ..._core.network import Shape
 from .architecture import Architecture
 from .operations import operation
-
-Shape = tuple[int, int, int]
-"""Channels, height and width of one input image."""
 
 
 @lru_cache(maxsize=65536)

@@ -12,11 +12,11 @@ import pkgutil
 import torch
 from torch import Generator, Tensor, nn
 
+from ..._core.network import Shape
 from ...errors import InvalidSpace
 from ...evaluation.engine.conditions import plain_modes
 from ..depthwise import DepthwiseConv2d
 from .architecture import Architecture, Layer
-from .cost import Shape
 from .operations import operation
 
 
@@ -50,6 +50,14 @@ def build(
     for module in network.modules():
         _initialise(module, generator)
     return network
+
+
+def expected_weights(
+    architecture: Architecture, *, input_shape: Shape, classes: int
+) -> dict[str, Tensor]:
+    """A state dict of this network, without values."""
+    with torch.device("meta"):
+        return ChainNetwork(architecture, input_shape=input_shape, classes=classes).state_dict()
 
 
 def layer_module(layer: Layer) -> nn.Module:

@@ -18,17 +18,32 @@ the fail after `width_patience` fails in a row, while the width goes on shrinkin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..._core.budget import attempt_epochs
 from ..._core.history import Candidate
 from ..._core.problem import LARGEST_INTEGER, MOST_CHANNELS, MOST_EPOCHS, MOST_LAYERS
-from ..._core.proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
-from .architecture import Architecture
-from .bounds import is_satisfied, widest_chain
+from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
+from .architecture import Architecture, chain_of
+from .bounds import MacroBounds, is_satisfied, widest_chain
 
-if TYPE_CHECKING:
-    from .space import MacroSpace
+
+def begin(space: MacroBounds) -> Position:
+    """The automaton at its start; see the module for its rules."""
+    first = widest_chain(space, space.min_depth)
+    assert first is not None, "a space in which nothing fits is refused at birth"
+    proposal = _ask(space, "depth", first, None, likely=Verdict.BASELINE)
+    return _Deepening(space=space, proposal=proposal)
+
+
+def max_epochs(space: MacroBounds) -> int:
+    """Epochs of the longest training that the rules can ask for."""
+    return attempt_epochs(
+        base=space.base_epochs,
+        depth_attempts=space.max_depth - space.min_depth,
+        per_depth_attempt=space.epochs_per_layer,
+        width_attempts=(space.max_width - space.min_width) // space.width_step,
+        per_width_attempt=space.epochs_per_width_step,
+    )
 
 
 _BOUNDS = (
@@ -53,7 +68,7 @@ class _Deepening:
     `attempts` is 0 at the first network, whose failure is no fail of the phase.
     """
 
-    space: MacroSpace = field(compare=False)
+    space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     incumbent: Incumbent | None = None
     attempts: int = 0
@@ -72,7 +87,7 @@ class _Deepening:
 class _Narrowing:
     """In the width phase, after so many attempts in the depth phase."""
 
-    space: MacroSpace = field(compare=False)
+    space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     incumbent: Incumbent
     depth_attempts: int
@@ -84,7 +99,7 @@ class _Narrowing:
         return _narrow(
             self.space,
             step.as_incumbent() if accepted else self.incumbent,
-            tried=self.proposal.candidate.architecture,
+            tried=chain_of(self.proposal.candidate),
             depth_attempts=self.depth_attempts,
             attempts=self.attempts,
             fails=0 if accepted else self.fails + 1,
@@ -92,7 +107,7 @@ class _Narrowing:
 
 
 def _deepen(
-    space: MacroSpace, incumbent: Incumbent | None, *, attempts: int, fails: int
+    space: MacroBounds, incumbent: Incumbent | None, *, attempts: int, fails: int
 ) -> Position | Done:
     """One layer more, or the width phase where the depth phase has ended."""
     depth = space.min_depth + attempts + 1
@@ -100,7 +115,7 @@ def _deepen(
     if deeper is None or fails > space.depth_patience or is_satisfied(space, incumbent):
         if incumbent is None:
             return Done(found=None)
-        start = incumbent.candidate.architecture
+        start = chain_of(incumbent.candidate)
         return _narrow(space, incumbent, tried=start, depth_attempts=attempts)
     bar = Bar(incumbent=incumbent, gain=space.depth_gain, slack=space.depth_slack)
     attempts += 1
@@ -111,7 +126,7 @@ def _deepen(
 
 
 def _narrow(
-    space: MacroSpace,
+    space: MacroBounds,
     incumbent: Incumbent,
     *,
     tried: Architecture,
@@ -122,7 +137,7 @@ def _narrow(
     """A step narrower than what was tried last, or the end."""
     width = tried.width - space.width_step
     if fails > space.width_patience or width < space.min_width:
-        architecture, epochs = incumbent.candidate.architecture, incumbent.candidate.epochs
+        architecture, epochs = chain_of(incumbent.candidate), incumbent.candidate.epochs
         assert epochs is not None
         return Done(found=Found(architecture=architecture, score=incumbent.score, epochs=epochs))
     attempts += 1
@@ -145,8 +160,8 @@ def _narrow(
 
 
 def _ask(
-    space: MacroSpace,
-    phase: Phase,
+    space: MacroBounds,
+    phase: str,
     architecture: Architecture,
     bar: Bar | None,
     *,

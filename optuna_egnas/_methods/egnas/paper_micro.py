@@ -19,15 +19,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 from ..._core.history import Candidate
-from ..._core.proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
-from .architecture import Architecture, replaced
+from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
+from .architecture import Architecture, chain_of, replaced
+from .bounds import MicroBounds
 from .cost import widest
 
-if TYPE_CHECKING:
-    from .space import MicroSpace
+
+def begin(space: MicroBounds) -> Position:
+    """The automaton at its start; see the module for its rules."""
+    chain = partial(_with_width, Architecture.chain(depth=space.depth, width=space.width))
+    start = widest(chain, space.fits, at_most=space.width)
+    assert start is not None, "a space in which nothing fits is refused at birth"
+    proposal = _ask(space, "ops", start, None, likely=Verdict.BASELINE)
+    return _Measuring(space=space, proposal=proposal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +47,14 @@ class _Best:
         if not step.passed:
             return self
         incumbent = step.as_incumbent()
-        return _Best(architecture=incumbent.candidate.architecture, incumbent=incumbent)
+        return _Best(architecture=chain_of(incumbent.candidate), incumbent=incumbent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pass:
     """One pass over the layers: its phase, and the network that it began with."""
 
-    phase: Phase
+    phase: str
     start: Architecture
 
 
@@ -56,11 +62,11 @@ class _Pass:
 class _Measuring:
     """At the baseline."""
 
-    space: MicroSpace = field(compare=False)
+    space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
 
     def after(self, step: Step) -> Position | Done:
-        start = self.proposal.candidate.architecture
+        start = chain_of(self.proposal.candidate)
         return _next_pass(self.space, "ops", _Best(architecture=start).after(step))
 
 
@@ -68,7 +74,7 @@ class _Measuring:
 class _Switching:
     """In a pass, trying a choice for a layer; `left` are the layer's choices after that."""
 
-    space: MicroSpace = field(compare=False)
+    space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     run: _Pass
     best: _Best
@@ -84,7 +90,7 @@ class _Switching:
 class _Confirming:
     """At the last training, of what was found."""
 
-    space: MicroSpace = field(compare=False)
+    space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     found: Found
 
@@ -92,14 +98,14 @@ class _Confirming:
         return Done(found=replace(self.found, confirmed=step.score))
 
 
-def _next_pass(space: MicroSpace, phase: Phase, best: _Best) -> Position | Done:
+def _next_pass(space: MicroBounds, phase: str, best: _Best) -> Position | Done:
     run = _Pass(phase=phase, start=best.architecture)
     choices = _alternatives(space, phase, best.architecture, 0)
     return _switch(space, run, best, layer=0, choices=choices)
 
 
 def _switch(
-    space: MicroSpace, run: _Pass, best: _Best, *, layer: int, choices: tuple[str | int, ...]
+    space: MicroBounds, run: _Pass, best: _Best, *, layer: int, choices: tuple[str | int, ...]
 ) -> Position | Done:
     """The next change that fits: of this layer, of a later one, or in the next pass."""
     while True:
@@ -123,14 +129,14 @@ def _switch(
 
 
 @lru_cache(maxsize=4096)  # A look ahead asks for the same ones again at every answer.
-def _fit(space: MicroSpace, run: _Pass, changed: Architecture) -> Architecture | None:
+def _fit(space: MicroBounds, run: _Pass, changed: Architecture) -> Architecture | None:
     """The widest that keeps to the budget; every width starts anew from the pass's network."""
     budget = space.params(run.start) + space.param_slack
     fits = partial(space.fits, max_params=budget)
     return widest(partial(_with_width, changed), fits, at_most=run.start.width)
 
 
-def _end(space: MicroSpace, best: _Best) -> Position | Done:
+def _end(space: MicroBounds, best: _Best) -> Position | Done:
     score = best.incumbent.score if best.incumbent else None
     found = Found(architecture=best.architecture, score=score, epochs=space.epochs)
     if not (space.confirm_epochs and best.incumbent):
@@ -141,8 +147,8 @@ def _end(space: MicroSpace, best: _Best) -> Position | Done:
 
 
 def _ask(
-    space: MicroSpace,
-    phase: Phase,
+    space: MicroBounds,
+    phase: str,
     architecture: Architecture,
     bar: Bar | None,
     *,
@@ -153,7 +159,7 @@ def _ask(
 
 
 def _alternatives(
-    space: MicroSpace, phase: Phase, architecture: Architecture, layer: int
+    space: MicroBounds, phase: str, architecture: Architecture, layer: int
 ) -> tuple[str | int, ...]:
     """All choices but the one that the layer starts with."""
     if phase == "ops":
@@ -162,7 +168,7 @@ def _alternatives(
 
 
 def _changed(
-    architecture: Architecture, phase: Phase, layer: int, choice: str | int
+    architecture: Architecture, phase: str, layer: int, choice: str | int
 ) -> Architecture:
     if phase == "ops":
         return replace(architecture, ops=replaced(architecture.ops, layer, choice))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .architecture import Architecture
-from .space import MacroSpace
+from .bounds import MacroBounds
 
 AXIS = 24
 """So many depths and widths are looked at, evenly spaced, where there are more."""
@@ -34,13 +34,27 @@ class Profile:
     largest: Sized
     share: float
 
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        fit = f", {100 * self.share:.0f} % of them fit the limits" if self.share < 1 else ""
+        listed = (
+            ("smallest", self.smallest),
+            ("median", self.median),
+            ("largest", self.largest),
+        )
+        return [
+            f"Space: {self.networks:,} chains{fit}; "
+            "then operations and kernel sizes, layer by layer.",
+            *(f"  {name:9}{_size(sized)}" for name, sized in listed),
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Plain values under the field names."""
         sized = {name: getattr(self, name)._asdict() for name in ("smallest", "median", "largest")}
         return {"networks": self.networks, **sized, "share": round(self.share, 4)}
 
 
-def profile(space: MacroSpace) -> Profile:
+def profile(space: MacroBounds) -> Profile:
     """Look at the chains of a space; of many, at an even grid of them."""
     depths = range(space.min_depth, space.max_depth + 1)
     widths = range(space.min_width, space.max_width + 1)
@@ -59,8 +73,15 @@ def profile(space: MacroSpace) -> Profile:
     )
 
 
-def _sized(space: MacroSpace, chain: Architecture) -> Sized:
+def _sized(space: MacroBounds, chain: Architecture) -> Sized:
     return Sized(chain.depth, chain.width, space.params(chain), space.macs(chain))
+
+
+def _size(sized: Sized) -> str:
+    return (
+        f"depth {sized.depth:3}, width {sized.width:3}: {sized.params:>11,} parameters, "
+        f"{sized.macs:>15,} multiply-accumulates"
+    )
 
 
 def _even(values: range) -> list[int]:

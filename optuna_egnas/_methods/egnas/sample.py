@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from .architecture import Architecture
-from .bounds import widest_chain
-from .space import MacroSpace
+from .bounds import MacroBounds, widest_chain
 
 
-def sample(space: MacroSpace) -> list[Architecture]:
+def sample(space: MacroBounds) -> list[Architecture]:
     """Networks to be timed: shallow and deeper, narrow and wide, with each kind of layer."""
     first = widest_chain(space, space.min_depth)
     assert first is not None, "a space in which nothing fits is refused at birth"

@@ -31,25 +31,20 @@ Not used: `epochs_per_layer`, `epochs_per_width_step`, `depth_gain`, `depth_slac
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ..._core.budget import Size, cost_epochs
 from ..._core.history import Candidate
 from ..._core.noise import least_gain
-from ..._core.proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
-from .architecture import Architecture
-from .bounds import is_satisfied, widest_chain
+from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
+from .architecture import Architecture, chain_of
+from .bounds import MacroBounds, is_satisfied, widest_chain
 from .ladder import Ladder
-
-if TYPE_CHECKING:
-    from .space import MacroSpace
-
 
 SHARE = 4
 """The least step is this fraction of where it starts from."""
 
 
-def begin(space: MacroSpace) -> Position:
+def begin(space: MacroBounds) -> Position:
     """The automaton at its start; see the module for its rules."""
     ladder = Ladder(at=0, step=space.min_depth)
     first = _try_depth(space, ladder, None, fails=0, likely=Verdict.BASELINE)
@@ -57,7 +52,7 @@ def begin(space: MacroSpace) -> Position:
     return first
 
 
-def epochs_of(space: MacroSpace, depth: int) -> int:
+def epochs_of(space: MacroBounds, depth: int) -> int:
     """The budget of all networks of a depth."""
     reference = Architecture.chain(depth=2 * space.min_depth, width=space.max_width)
     widest = widest_chain(space, depth)
@@ -72,7 +67,7 @@ def epochs_of(space: MacroSpace, depth: int) -> int:
     )
 
 
-def max_epochs(space: MacroSpace) -> int:
+def max_epochs(space: MacroBounds) -> int:
     """Epochs of the longest training that the rules can ask for."""
     return max(epochs_of(space, depth) for depth in range(space.min_depth, _deepest(space) + 1))
 
@@ -81,7 +76,7 @@ def max_epochs(space: MacroSpace) -> int:
 class _Deepening:
     """In the depth phase; `incumbent` is None until one was trained to the end."""
 
-    space: MacroSpace = field(compare=False)
+    space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     ladder: Ladder
     incumbent: Incumbent | None
@@ -100,7 +95,7 @@ class _Deepening:
                 return deeper
         if incumbent is None:
             return Done(found=None)
-        width = incumbent.candidate.architecture.width
+        width = chain_of(incumbent.candidate).width
         narrowing = Ladder(at=0, step=width // 4)
         return _try_width(self.space, narrowing, incumbent, widest=width)
 
@@ -114,7 +109,7 @@ class _Deepening:
 class _Narrowing:
     """In the width phase; the ladder counts the channels that are taken off the `widest`."""
 
-    space: MacroSpace = field(compare=False)
+    space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     ladder: Ladder
     incumbent: Incumbent
@@ -127,7 +122,7 @@ class _Narrowing:
 
 
 def _try_depth(
-    space: MacroSpace,
+    space: MacroBounds,
     ladder: Ladder,
     incumbent: Incumbent | None,
     *,
@@ -149,7 +144,7 @@ def _try_depth(
 
 
 def _try_width(
-    space: MacroSpace, ladder: Ladder, incumbent: Incumbent, *, widest: int
+    space: MacroBounds, ladder: Ladder, incumbent: Incumbent, *, widest: int
 ) -> Position | Done:
     """The next width, or the end."""
     ladder = ladder.below(widest - space.min_width)
@@ -159,7 +154,7 @@ def _try_width(
         assert best.epochs is not None
         found = Found(architecture=best.architecture, score=incumbent.score, epochs=best.epochs)
         return Done(found=found)
-    depth = incumbent.candidate.architecture.depth
+    depth = chain_of(incumbent.candidate).depth
     architecture = Architecture.chain(depth=depth, width=widest - ladder.next)
     bar = Bar(incumbent=incumbent, gain=_gain(space, incumbent), strict=True)
     proposal = _ask(space, "width", architecture, bar, Verdict.REFUSED)
@@ -168,7 +163,7 @@ def _try_width(
     )
 
 
-def _gain(space: MacroSpace, incumbent: Incumbent) -> float:
+def _gain(space: MacroBounds, incumbent: Incumbent) -> float:
     """What a narrower network must gain; 0 where that cannot be known, or not yet."""
     if incumbent.score is None or space.n_valid is None or abs(incumbent.score) > 1:
         return 0.0
@@ -176,13 +171,13 @@ def _gain(space: MacroSpace, incumbent: Incumbent) -> float:
 
 
 def _ask(
-    space: MacroSpace, phase: Phase, architecture: Architecture, bar: Bar | None, likely: Verdict
+    space: MacroBounds, phase: str, architecture: Architecture, bar: Bar | None, likely: Verdict
 ) -> Proposal:
     candidate = Candidate(architecture=architecture, epochs=epochs_of(space, architecture.depth))
     return Proposal(candidate=candidate, phase=phase, bar=bar, likely=likely)
 
 
-def _deepest(space: MacroSpace) -> int:
+def _deepest(space: MacroBounds) -> int:
     """The deepest that fits at the least width; a layer more never makes a network smaller."""
     low, high = space.min_depth, space.max_depth
     while low < high:
@@ -194,7 +189,7 @@ def _deepest(space: MacroSpace) -> int:
     return low
 
 
-def _size(space: MacroSpace, architecture: Architecture) -> Size:
+def _size(space: MacroBounds, architecture: Architecture) -> Size:
     return Size(
         depth=architecture.depth,
         params=space.params(architecture),

@@ -28,22 +28,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ..._core.history import Candidate
-from ..._core.proposal import Bar, Done, Found, Incumbent, Phase, Position, Proposal, Step, Verdict
-from .architecture import Architecture
+from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
+from .architecture import Architecture, chain_of
+from .bounds import MicroBounds
 from .cost import widest
-
-if TYPE_CHECKING:
-    from .space import MicroSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pass:
     """One choice that is put into some of the layers of the network `start`."""
 
-    phase: Phase
+    phase: str
     choice: str | int
     start: Architecture
 
@@ -52,19 +49,19 @@ class _Pass:
 class _Measuring:
     """At the baseline."""
 
-    space: MicroSpace = field(compare=False)
+    space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
 
     def after(self, step: Step) -> Position | Done:
         best = step.as_incumbent() if step.passed else None
-        return _next_pass(self.space, self.proposal.candidate.architecture, best, done=0)
+        return _next_pass(self.space, chain_of(self.proposal.candidate), best, done=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Switching:
     """In the pass number `number`; `left` are the numbers of layers that are still to be tried."""
 
-    space: MicroSpace = field(compare=False)
+    space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     run: _Pass
     number: int
@@ -82,7 +79,7 @@ class _Switching:
 class _Confirming:
     """At the last training, of what was found."""
 
-    space: MicroSpace = field(compare=False)
+    space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
     found: Found
 
@@ -90,7 +87,7 @@ class _Confirming:
         return Done(found=replace(self.found, confirmed=step.score))
 
 
-def begin(space: MicroSpace) -> Position:
+def begin(space: MicroBounds) -> Position:
     """The automaton at its start; see the module for its rules."""
     proposal = _ask(space, "ops", baseline(space), None, likely=Verdict.BASELINE)
     return _Measuring(space=space, proposal=proposal)
@@ -101,7 +98,7 @@ def epochs_after(macro: int) -> int:
     return macro + 1
 
 
-def baseline(space: MicroSpace) -> Architecture:
+def baseline(space: MicroBounds) -> Architecture:
     """The macro result, narrowed where it does not fit."""
     chain = partial(_with_width, Architecture.chain(depth=space.depth, width=space.width))
     start = widest(chain, space.fits, at_most=space.width)
@@ -110,7 +107,7 @@ def baseline(space: MicroSpace) -> Architecture:
 
 
 def _next_pass(
-    space: MicroSpace, start: Architecture, best: Incumbent | None, *, done: int
+    space: MicroBounds, start: Architecture, best: Incumbent | None, *, done: int
 ) -> Position | Done:
     """The pass after so many, or the end; `start` is the network so far."""
     choices = _choices(space)
@@ -122,7 +119,7 @@ def _next_pass(
 
 
 def _switch(
-    space: MicroSpace,
+    space: MicroBounds,
     run: _Pass,
     best: Incumbent | None,
     *,
@@ -145,20 +142,20 @@ def _switch(
 
 
 def _after_pass(
-    space: MicroSpace, run: _Pass, best: Incumbent | None, *, number: int
+    space: MicroBounds, run: _Pass, best: Incumbent | None, *, number: int
 ) -> Position | Done:
-    start = best.candidate.architecture if best else run.start
+    start = chain_of(best.candidate) if best else run.start
     return _next_pass(space, start, best, done=number + 1)
 
 
-def _counts(space: MicroSpace, phase: Phase) -> tuple[int, ...]:
+def _counts(space: MicroBounds, phase: str) -> tuple[int, ...]:
     """In how many layers a choice is tried; a network of one or two keeps its last one."""
     third = max(1, space.depth // 3)
     both = (third, 2 * third) if 2 * third < space.depth else (third,)
     return both if phase == "kernels" else both[::-1]
 
 
-def _fit(space: MicroSpace, run: _Pass, count: int) -> Architecture | None:
+def _fit(space: MicroBounds, run: _Pass, count: int) -> Architecture | None:
     """The widest with the choice in so many layers that keeps to the pass's budget."""
     changed = _changed(run, count)
     fits = partial(space.fits, max_params=space.params(run.start) + space.param_slack)
@@ -172,7 +169,7 @@ def _changed(run: _Pass, count: int) -> Architecture:
     return replace(run.start, kernels=kernels[: depth - count] + (int(run.choice),) * count)
 
 
-def _end(space: MicroSpace, network: Architecture, best: Incumbent | None) -> Position | Done:
+def _end(space: MicroBounds, network: Architecture, best: Incumbent | None) -> Position | Done:
     score = best.score if best else None
     found = Found(architecture=network, score=score, epochs=space.epochs)
     same = space.confirm_epochs == space.epochs and space.inherit is None
@@ -183,21 +180,21 @@ def _end(space: MicroSpace, network: Architecture, best: Incumbent | None) -> Po
     return _Confirming(space=space, proposal=proposal, found=found)
 
 
-def _choices(space: MicroSpace) -> tuple[tuple[Phase, str | int], ...]:
+def _choices(space: MicroBounds) -> tuple[tuple[str, str | int], ...]:
     """All passes in their order: each operation, then each kernel size, but those of the start."""
     start = Architecture.chain(depth=1, width=1)
-    ops: list[tuple[Phase, str | int]] = [
+    ops: list[tuple[str, str | int]] = [
         ("ops", op) for op in space.operations if op not in start.ops
     ]
-    kernels: list[tuple[Phase, str | int]] = [
+    kernels: list[tuple[str, str | int]] = [
         ("kernels", size) for size in space.kernels if size not in start.kernels
     ]
     return (*ops, *kernels)
 
 
 def _ask(
-    space: MicroSpace,
-    phase: Phase,
+    space: MicroBounds,
+    phase: str,
     architecture: Architecture,
     bar: Bar | None,
     *,

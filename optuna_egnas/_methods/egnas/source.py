@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from ...errors import SearchError
+from .architecture import as_chain
 from .cost import count_params
 from .network import layer_module
 
@@ -156,10 +157,10 @@ def python_source(trained: TrainedNetwork, module: str, checksum: str) -> str:
     Raises:
         SearchError: an operation from outside holds modules that are not torch's own.
     """
-    layers = trained.architecture.layers()
+    layers = as_chain(trained.architecture).layers()
     channels, height, width = trained.input_shape
     reader = _reader(trained)
-    ops = [op for op in dict.fromkeys(trained.architecture.ops) if op in FUNCTIONS]
+    ops = [op for op in dict.fromkeys(as_chain(trained.architecture).ops) if op in FUNCTIONS]
     text = MODULE.format(
         search=_quoted(trained.search),
         module=module,
@@ -224,7 +225,7 @@ def _spelled_out(module: nn.Module, op: str) -> str:
 
 
 def _facts(trained: TrainedNetwork) -> str:
-    architecture, classes = trained.architecture, len(trained.class_names)
+    architecture, classes = as_chain(trained.architecture), len(trained.class_names)
     params = count_params(architecture, trained.input_shape, classes)
     size = f"Depth {architecture.depth}, width {architecture.width}, {params:,} parameters"
     if trained.test_accuracy is None:

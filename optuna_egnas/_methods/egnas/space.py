@@ -1,51 +1,30 @@
-"""The macro search: depth first, then width (arXiv 2502.03553, policy `paper`).
+"""The spaces of EGNAS (arXiv 2502.03553), one for each of its two studies.
 
-Policy `sound` has rules of its own, on the same space: see `sound_macro.py`.
-
-Every candidate is a uniform chain of 3x3 separable convolutions, trained from scratch.
-
-Depth phase. Start at `min_depth`, at the widest network that fits. Add one layer per attempt; the
-epochs grow with every attempt. A gain of `depth_gain` is accepted; a loss within `depth_slack` is
-neutral; anything else is a fail. The phase ends with the fail after `depth_patience` fails since
-the last accepted attempt, at `max_depth`, where not even `min_width` fits, or when the incumbent
-reaches `target_accuracy - target_tolerance` or learns its training data by heart.
-
-Width phase, at the depth found. Take `width_step` off per attempt, down to `min_width`, with
-more epochs each time. A score that is at least the incumbent's is accepted; the phase ends with
-the fail after `width_patience` fails in a row, while the width goes on shrinking.
+The rules of each policy are in files of their own: `paper_macro`, `paper_micro`, `sound_macro` and
+`sound_micro`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from ..._core.budget import attempt_epochs
 from ..._core.inheriting import inheriting
-from ..._core.problem import (
-    MOST_CHANNELS,
-    MOST_EPOCHS,
-    MOST_LAYERS,
-    Published,
-    Space,
-    check_integer,
-    check_number,
-    check_shared,
-    check_smallest_fits,
-)
-from ..._core.proposal import Position, Verdict
-from ...errors import InvalidSpace
-from . import sound_micro
-from .architecture import Architecture, check_kernel
-from .bounds import START_KERNEL, START_OP, _check_choices, widest_chain
-from .cost import widest
-from .operations import operation
-from .paper_macro import _BOUNDS, _ask, _Deepening
-from .paper_micro import _ask, _Measuring, _with_width
+from ..._core.network import Network
+from ..._core.odds import Prior
+from ..._core.problem import Published, Range
+from ..._core.proposal import Incumbent, Position, Proposal
+from . import scale, words
+from .architecture import Architecture, as_chain
+from .bounds import MacroBounds, MicroBounds
+from .encoding import Names
+from .policies import POLICIES
+from .priors import BY_HEART, FEW, OF_FEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MacroSpace(Space):
+class MacroSpace(MacroBounds):
     """Depths and widths to search, with every threshold of the rules; see the module.
 
     Args:
@@ -66,69 +45,71 @@ class MacroSpace(Space):
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
     """
 
-    min_depth: int = 10
-    max_depth: int = 100
-    min_width: int = 16
-    max_width: int = 64
-    width_step: int = 2
-    base_epochs: int = 10
-    epochs_per_layer: int = 1
-    epochs_per_width_step: int = 2
-    depth_gain: float = Published(0.001)
-    depth_slack: float = Published(0.0005)
-    depth_patience: int = 2
-    width_patience: int = 2
-    target_accuracy: float | None = Published(1.0)
-    target_tolerance: float = 0.001
-
-    def __post_init__(self) -> None:
-        check_shared(self)
-        for name, at_least, at_most in _BOUNDS:
-            check_integer(name, getattr(self, name), at_least=at_least, at_most=at_most)
-        for name in ("depth_gain", "depth_slack", "target_tolerance"):
-            check_number(name, getattr(self, name))
-        if self.target_accuracy is not None:
-            check_number("target_accuracy", self.target_accuracy)
-        for what in ("depth", "width"):
-            low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
-            if low > high:
-                raise InvalidSpace(
-                    f"`max_{what}` must be at least min_{what}={low}, but got max_{what}={high}."
-                )
-        check_smallest_fits(self, Architecture.chain(depth=self.min_depth, width=self.min_width))
-
     @property
     def max_epochs(self) -> int:
         """Epochs of the longest training that the rules can ask for."""
-        if self.policy == "sound":
-            from . import sound_macro  # it builds on this module
+        return POLICIES[self.policy].max_epochs(self)
 
-            return sound_macro.max_epochs(self)
-        return attempt_epochs(
-            base=self.base_epochs,
-            depth_attempts=self.max_depth - self.min_depth,
-            per_depth_attempt=self.epochs_per_layer,
-            width_attempts=(self.max_width - self.min_width) // self.width_step,
-            per_width_attempt=self.epochs_per_width_step,
-        )
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """What is expected of each phase."""
+        return POLICIES[self.policy].priors
 
     def begin(self) -> Position:
-        """The automaton at its start; see the module for its rules."""
-        return inheriting(self._rules(), self.inherit)
+        """The automaton at its start."""
+        return inheriting(POLICIES[self.policy].macro(self), self.inherit)
 
-    def _rules(self) -> Position:
-        if self.policy == "sound":
-            from . import sound_macro  # it builds on this module
+    def by_heart(self, phase: str) -> float:
+        """The chance that a network kept in this phase knows its training data by heart."""
+        if phase != "depth":
+            return 0.0
+        return OF_FEW if self.n_valid is not None and self.n_valid < FEW else BY_HEART
 
-            return sound_macro.begin(self)
-        first = widest_chain(self, self.min_depth)
-        assert first is not None, "a space in which nothing fits is refused at birth"
-        proposal = _ask(self, "depth", first, None, likely=Verdict.BASELINE)
-        return _Deepening(space=self, proposal=proposal)
+    def without_target(self) -> MacroSpace:
+        """The same space for a study whose score is no accuracy."""
+        return replace(self, target_accuracy=None)
+
+    def epochs_in_words(self) -> str:
+        """The fields that set the epochs, with their values."""
+        return words.fields_of(self, "base_epochs", "epochs_per_layer", "epochs_per_width_step")
+
+    def for_own_study(self) -> MacroSpace:
+        """The same space without a target that nobody gave."""
+        return self.without_target() if isinstance(self.target_accuracy, Published) else self
+
+    def doubt(self, value: float, *, minimizes: bool) -> str | None:
+        """Why thresholds of the space can hardly be meant for a value."""
+        return scale.doubt(self, value, minimizes=minimizes)
+
+    def ranges(self, names: Names | None = None) -> dict[str, Range]:
+        """Depth and width: all layers are alike."""
+        names = names or Names()
+        return {
+            names.depth: range(self.min_depth, self.max_depth + 1),
+            names.width: range(self.min_width, self.max_width + 1),
+        }
+
+    def encode(self, network: Network, names: Names | None = None) -> dict[str, int | str]:
+        """Depth and width of a network."""
+        names, chain = names or Names(), as_chain(network)
+        return {names.depth: chain.depth, names.width: chain.width}
+
+    def decode(self, params: Mapping[str, Any], names: Names | None = None) -> Architecture:
+        """The uniform chain of this depth and width."""
+        names = names or Names()
+        return Architecture.chain(depth=int(params[names.depth]), width=int(params[names.width]))
+
+    def describe_proposal(self, proposal: Proposal) -> str:
+        """A proposal by what is new in it."""
+        return words.name_candidate(proposal)
+
+    def describe_incumbent(self, phase: str, incumbent: Incumbent) -> str:
+        """What is compared with in a phase."""
+        return words.name_incumbent(phase, incumbent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MicroSpace(Space):
+class MicroSpace(MicroBounds):
     """Operations and kernel sizes to search, and where to start from; see the module.
 
     Args:
@@ -145,44 +126,60 @@ class MicroSpace(Space):
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
     """
 
-    depth: int = 10
-    width: int = 64
-    operations: tuple[str, ...] = ("sep", "conv")
-    kernels: tuple[int, ...] = (3, 5)
-    epochs: int = 2
-    param_slack: int = 10_000
-    confirm_epochs: int | None = 0
-
-    def __post_init__(self) -> None:
-        check_shared(self)
-        check_integer("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
-        check_integer("width", self.width, at_least=1, at_most=MOST_CHANNELS)
-        check_integer("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS)
-        check_integer("param_slack", self.param_slack, at_least=0)
-        if self.confirm_epochs is not None:
-            check_integer("confirm_epochs", self.confirm_epochs, at_least=0, at_most=MOST_EPOCHS)
-        for name in self.operations:
-            operation(name)
-        for kernel in self.kernels:
-            check_kernel(kernel)
-        _check_choices("operations", self.operations, START_OP)
-        _check_choices("kernels", self.kernels, START_KERNEL)
-        check_smallest_fits(self, Architecture.chain(depth=self.depth, width=1))
-
     @property
     def max_epochs(self) -> int:
         """Epochs of the longest training that the rules can ask for."""
         return max(self.epochs, self.confirm_epochs or 0)
 
-    def begin(self) -> Position:
-        """The automaton at its start; see the module for its rules."""
-        return inheriting(self._rules(), self.inherit)
+    @property
+    def priors(self) -> Mapping[str, Prior]:
+        """What is expected of each phase."""
+        return POLICIES[self.policy].priors
 
-    def _rules(self) -> Position:
-        if self.policy == "sound":
-            return sound_micro.begin(self)
-        chain = partial(_with_width, Architecture.chain(depth=self.depth, width=self.width))
-        start = widest(chain, self.fits, at_most=self.width)
-        assert start is not None, "a space in which nothing fits is refused at birth"
-        proposal = _ask(self, "ops", start, None, likely=Verdict.BASELINE)
-        return _Measuring(space=self, proposal=proposal)
+    def begin(self) -> Position:
+        """The automaton at its start."""
+        return inheriting(POLICIES[self.policy].micro(self), self.inherit)
+
+    def epochs_in_words(self) -> str:
+        """The fields that set the epochs, with their values."""
+        return words.fields_of(self, "epochs", "confirm_epochs")
+
+    def ranges(self, names: Names | None = None) -> dict[str, Range]:
+        """Depth (one value), width, and the operation and the kernel size of each layer."""
+        names = names or Names()
+        listed: dict[str, Range] = {
+            names.depth: range(self.depth, self.depth + 1),
+            names.width: range(1, self.width + 1),
+        }
+        for layer in range(self.depth):
+            listed[names.op.format(layer)] = self.operations
+            listed[names.kernel.format(layer)] = self.kernels
+        return listed
+
+    def encode(self, network: Network, names: Names | None = None) -> dict[str, int | str]:
+        """Depth, width, operations and kernel sizes of a network."""
+        names, chain = names or Names(), as_chain(network)
+        params: dict[str, int | str] = {names.depth: chain.depth, names.width: chain.width}
+        for layer, (op, kernel) in enumerate(zip(chain.ops, chain.kernels, strict=True)):
+            params[names.op.format(layer)] = op
+            params[names.kernel.format(layer)] = kernel
+        return params
+
+    def decode(self, params: Mapping[str, Any], names: Names | None = None) -> Architecture:
+        """The chain with these layers."""
+        names = names or Names()
+        width = int(params[names.width])
+        layers = range(int(params.get(names.depth, self.depth)))
+        return Architecture(
+            width=width,
+            ops=tuple(str(params[names.op.format(layer)]) for layer in layers),
+            kernels=tuple(int(params[names.kernel.format(layer)]) for layer in layers),
+        )
+
+    def describe_proposal(self, proposal: Proposal) -> str:
+        """A proposal by what is new in it."""
+        return words.name_candidate(proposal)
+
+    def describe_incumbent(self, phase: str, incumbent: Incumbent) -> str:
+        """What is compared with in a phase."""
+        return words.name_incumbent(phase, incumbent)

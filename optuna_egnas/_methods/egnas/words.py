@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ..._core.proposal import Incumbent, Phase, Proposal
+from ..._core.proposal import Incumbent, Proposal
+from .architecture import chain_of
+from .bounds import ChainSpace
 
 
 def name_candidate(proposal: Proposal) -> str:
     """The candidate by what is new in it: "depth 14, width 64", "layer 3: conv, width 58"."""
-    architecture = proposal.candidate.architecture
+    architecture = chain_of(proposal.candidate)
     width = f"width {architecture.width}"
     if proposal.candidate.is_trained_on:
         return f"depth {architecture.depth}, {width}, trained on"
@@ -17,8 +19,9 @@ def name_candidate(proposal: Proposal) -> str:
     return f"depth {architecture.depth}, {width}"
 
 
-def _name(phase: Phase, incumbent: Incumbent) -> str:
-    architecture = incumbent.candidate.architecture
+def name_incumbent(phase: str, incumbent: Incumbent) -> str:
+    """What is compared with in a phase: "depth 14", "the best so far"."""
+    architecture = chain_of(incumbent.candidate)
     if phase == "depth":
         return f"depth {architecture.depth}"
     if phase == "width":
@@ -26,8 +29,8 @@ def _name(phase: Phase, incumbent: Incumbent) -> str:
     return "the best so far"
 
 
-def _change(phase: Phase, proposal: Proposal, incumbent: Incumbent) -> str:
-    new, old = proposal.candidate.architecture, incumbent.candidate.architecture
+def _change(phase: str, proposal: Proposal, incumbent: Incumbent) -> str:
+    new, old = chain_of(proposal.candidate), chain_of(incumbent.candidate)
     now, before = (new.ops, old.ops) if phase == "ops" else (new.kernels, old.kernels)
     pairs = enumerate(zip(now, before, strict=True))
     changed = [layer for layer, (value, previous) in pairs if value != previous]
@@ -37,3 +40,8 @@ def _change(phase: Phase, proposal: Proposal, incumbent: Incumbent) -> str:
     layers = f"layer {first}" if first == last else f"layers {first} to {last}"
     what = f"{now[first]}" if phase == "ops" else f"kernel {now[first]}"
     return f"{layers}: {what}"
+
+
+def fields_of(space: ChainSpace, *names: str) -> str:
+    """Fields of a space with their values: "epochs=2, confirm_epochs=0"."""
+    return ", ".join(f"{name}={getattr(space, name)}" for name in names)

@@ -1,4 +1,4 @@
-"""The final trainings of a search: what its micro study stores of them, and their files.
+"""The final trainings of a search: what its last study stores of them, and their files.
 
 Each is a user attribute of its own, so that two processes never write over each other; what does
 not fit there, the weights and the confusion matrix, are two artifacts of the study, which
@@ -7,20 +7,20 @@ optuna-dashboard lists too.
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from ..._core.report import Report
+from ..._core.rules import UNREADABLE
 from ..._storage.artifacts import open_artifacts
 from ..._storage.final_records import FinalRecord, FinalSettings
 from ..._storage.finals import (
     FINAL,
-    _file_name,
     artifacts_of,
     finals,
     place_of_artifacts,
-    stored_report,
-    upload_report,
 )
 from ..._storage.private import write_attribute
 from ..._storage.upload import upload_file
@@ -29,6 +29,10 @@ from ...errors import SearchError
 if TYPE_CHECKING:
     from ...evaluation.trained.network_file import TrainedNetwork
     from ..studies import LinkedStudies
+
+
+LONGEST_FILE_NAME = 150
+"""Bytes of a search's name in the name of a file: file systems take 255 in all."""
 
 
 def store_final(
@@ -44,7 +48,7 @@ def store_final(
     report_id: str | None = None,
     test_reads: int = 1,
 ) -> FinalRecord:
-    """Upload a network and its test to the micro study, then write its record there.
+    """Upload a network and its test to the last study, then write its record there.
 
     A crash in between leaves files that no record names, and no harm. `report_id`: of the test,
     where it is uploaded already.
@@ -74,7 +78,7 @@ def store_final(
         test_reads=test_reads,
     )
     key = f"{FINAL}{settings.digest()}:{trained.seed}"
-    write_attribute(studies.micro, key, record.to_json())
+    write_attribute(studies.last, key, record.to_json())
     return record
 
 
@@ -110,6 +114,36 @@ def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
     return report
 
 
+def stored_report(studies: LinkedStudies, report_id: str) -> Report:
+    """A test that is among the artifacts of a search.
+
+    Raises:
+        SearchError: it is not there, or is no test.
+    """
+    content = _content(studies, report_id, "The report of a final training")
+    try:
+        report = Report.from_json(json.loads(content))
+        sides = {len(report.class_names), *map(len, (report.confusion, *report.confusion))}
+        good = len(sides) == 1 and report.total > 0
+    except UNREADABLE:
+        good = False
+    if not good:
+        raise SearchError(f"The report {report_id} of a final training must be whole, but is not.")
+    return report
+
+
+def upload_report(studies: LinkedStudies, report: Report, seed: int) -> str:
+    """Upload a test to the last study; returns the artifact's id."""
+    content = json.dumps(report.to_json()).encode()
+    return upload(studies, f"{_file_name(studies, seed)}.json", content)
+
+
+def _file_name(studies: LinkedStudies, seed: int) -> str:
+    """What the files of a final training are called, but for their endings."""
+    readable = re.sub(r"[^\w.-]+", "-", studies.name).encode()[:LONGEST_FILE_NAME]
+    return f"{readable.decode(errors='ignore')}-seed{seed}"
+
+
 def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
     found = finals(studies)
     if not found:
@@ -130,13 +164,13 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
 
 
 def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
-    """Upload a file to the micro study; returns the artifact's id.
+    """Upload a file to the last study; returns the artifact's id.
 
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
     """
     return upload_file(
-        studies.micro,
+        studies.last,
         place_of_artifacts(studies),
         file_name,
         content,

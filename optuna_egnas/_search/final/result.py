@@ -17,6 +17,7 @@ class FinalResult:
     Args:
         name: the search's name.
         settings: how all of them were trained.
+        network: the network in a few words.
         params: parameters of the network.
         macs: its multiply-accumulates per image.
         records: the trainings, by their seeds; at least one.
@@ -28,6 +29,7 @@ class FinalResult:
 
     name: str
     settings: FinalSettings
+    network: str
     params: int
     macs: int
     records: tuple[FinalRecord, ...]

@@ -20,12 +20,13 @@ from ..._storage.finals import (
     place_of_artifacts,
     write_begun,
 )
-from ..._storage.link import ROLES, read_places, write_places
+from ..._storage.link import read_places, write_places
 from ..._storage.urls import DEFAULT_URL, full_url
 from ...errors import DataError, SearchError
 from ...evaluation.data.held_out import check_test, given_test
 from ...evaluation.data.images import GROUND
-from ...evaluation.data.labelled import DataOptions, LabelledImages, TrainingData, load_training
+from ...evaluation.data.labelled import LabelledImages, TrainingData, load_training
+from ...evaluation.data.options import DataOptions
 from ...evaluation.engine.checkpoint import Checkpoints
 from ...evaluation.engine.conditions import plain_modes
 from ...evaluation.engine.precision import check_precision
@@ -132,8 +133,8 @@ def prepare_final(
         check_is_free(studies, seed)
     place = place_of_artifacts(studies)
     store = artifacts_of(studies)
-    for role in ROLES:
-        write_places(studies.study(role), {**read_places(studies.macro), "artifacts": place})
+    for role in studies.roles:
+        write_places(studies.study(role), {**read_places(studies.first), "artifacts": place})
     write_begun(studies, settings, seeds)
     return FinalSetup(
         studies=studies,
@@ -169,7 +170,7 @@ def _check_found(studies: LinkedStudies, *, unfinished: bool) -> None:
         raise SearchError(
             f"The search {name!r} must have ended before its network is trained, but it has not: "
             "the command that began it goes on with it, or --unfinished trains its best network "
-            f"so far (depth {best.depth}, width {best.width})."
+            f"so far ({studies.link.space.describe(best)})."
         )
 
 
@@ -226,7 +227,7 @@ def _settings(
 
 def _longest(studies: LinkedStudies) -> int:
     """The most epochs of a candidate on the search's walk."""
-    walks = [walk for role in ROLES if (walk := studies.walk(role)) is not None]
+    walks = [walk for role in studies.roles if (walk := studies.walk(role)) is not None]
     return max(step.proposal.candidate.epochs or 0 for walk in walks for step in walk.steps)
 
 

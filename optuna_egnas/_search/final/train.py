@@ -23,8 +23,6 @@ from ..._storage.finals import (
     all_finals,
     finals,
     place_of_artifacts,
-    stored_report,
-    upload_report,
 )
 from ..._storage.interrupts import interruptible, stopping_in_order
 from ..._storage.outage import waiting
@@ -37,9 +35,9 @@ from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
 from ...evaluation.engine.course import Task, course, lacks_memory
 from ...evaluation.trained.examination import examine
 from ...evaluation.trained.network_file import TrainedNetwork
-from ...visualization._dashboard import Board
 from ..identity import read_recipe
-from .networks import read_report, store_final
+from ..run import board_of
+from .networks import read_report, store_final, stored_report, upload_report
 from .result import FinalResult
 from .setup import FinalProgress, FinalSetup, prepare_final
 
@@ -68,7 +66,7 @@ def train(
     """Train the network that a search has found, with its recipe and more epochs, and test it.
 
     A training that was stopped goes on, one that has ended is not repeated. Each network and its
-    test are stored with the search, and uploaded to its micro study as two files.
+    test are stored with the search, and uploaded to its last study as two files.
 
     Args:
         search: its name, or its studies, as `search` returns them.
@@ -116,7 +114,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     space, link = studies.link.space, studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
-    board = Board(studies=studies, storage=setup.storage)
+    board = board_of(studies, setup.storage)
     with (
         waiting(),
         stopping_in_order(),
@@ -138,6 +136,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     return FinalResult(
         name=studies.name,
         settings=setup.settings,
+        network=space.describe(architecture),
         params=space.params(architecture),
         macs=space.macs(architecture),
         records=records,
@@ -221,6 +220,7 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
         recipe=read_recipe(settings.recipe),
         seed=final_seed(link.seed),
         device=setup.device,
+        method=setup.studies.method,
         input_shape=link.space.input_shape,
         classes=link.space.classes,
         ema=settings.ema,
@@ -248,6 +248,7 @@ def _tested(setup: FinalSetup, done: Checkpoint, told: FinalProgress) -> FinalRe
     statistics = channel_statistics(setup.training.images)
     trained = TrainedNetwork(
         search=setup.studies.name,
+        method=link.method,
         architecture=settings.architecture,
         input_shape=link.space.input_shape,
         class_names=setup.class_names,

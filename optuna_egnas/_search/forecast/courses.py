@@ -1,6 +1,6 @@
 """How long a search will take, foreseen at its start.
 
-Plausible courses of both walks are drawn (`_core/outlook.py`), and each of their trainings is
+Plausible courses of all walks are drawn (`_core/outlook.py`), and each of their trainings is
 taken to last as long as the pace says. The forecast is stored with its pace. Seconds are those on
 the clock, with all workers. `_estimate.py` goes on from here while the search runs.
 """
@@ -17,19 +17,18 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._core.history import Candidate, History
-from ..._core.outlook import Course, courses
+from ..._core.method import Method
 from ..._core.pace import Pace
-from ..._methods.egnas.encoding import Names, ranges
-from ..._methods.egnas.handover import start_from
-from ..._methods.egnas.space import MacroSpace, MicroSpace
+from ..._core.parameters import ranges
+from ..._core.problem import Space
+from ..._core.proposal import Course
 from ..._storage.attributes import FORECAST_RULE
-from ..._storage.link import ROLES, read_link
 from ..._storage.private import study_attributes, write_attribute
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from ..studies import LinkedStudies
+    from ..._storage.studies import StoredStudies
 
 
 FORECAST = "egnas:forecast"
@@ -79,14 +78,14 @@ class Forecast:
 
 
 def foresee(
-    macro: MacroSpace, micro: MicroSpace, pace: Pace, *, workers: int, seed: int = 0
+    method: Method, spaces: Mapping[str, Space], pace: Pace, *, workers: int, seed: int = 0
 ) -> Forecast:
     """A forecast for a search that has not begun."""
-    drawn = list(islice(both_courses(macro, History(), micro, _nothing, Random(seed)), COURSES))
-    seconds = [seconds_of(macro, course, pace) / speedup(workers) for course in drawn]
+    drawn = list(islice(all_courses(method, spaces, _nothing, Random(seed)), COURSES))
+    seconds = [seconds_of(course, pace) / speedup(workers) for course in drawn]
     spread = range_of(seconds)
     return Forecast(
-        trainings=range_of([float(len(course.all)) for course in drawn]),
+        trainings=range_of([float(sum(len(part.left) for part in course)) for course in drawn]),
         seconds=Range(
             spread.low * (1 - min(pace.misfit, 0.9)),
             spread.typical,
@@ -97,22 +96,14 @@ def foresee(
     )
 
 
-def stored_spaces(studies: LinkedStudies) -> tuple[MacroSpace, MicroSpace]:
-    """The spaces of a search; that of its micro study as it is before the hand-over."""
-    macro, micro = (read_link(study_attributes(studies.study(role))) for role in ROLES)
-    assert macro is not None and isinstance(macro.space, MacroSpace)
-    assert micro is not None and isinstance(micro.space, MicroSpace)
-    return macro.space, micro.space
-
-
-def write_forecast(studies: LinkedStudies, forecast: Forecast) -> None:
+def write_forecast(studies: StoredStudies, forecast: Forecast) -> None:
     """Store the forecast of a search's start."""
-    write_attribute(studies.macro, FORECAST, forecast.to_json())
+    write_attribute(studies.first, FORECAST, forecast.to_json())
 
 
-def read_forecast(studies: LinkedStudies) -> Forecast | None:
+def read_forecast(studies: StoredStudies) -> Forecast | None:
     """The forecast of a search's start; None where there was none that could be read."""
-    record = study_attributes(studies.macro).get(FORECAST)
+    record = study_attributes(studies.first).get(FORECAST)
     return None if record is None or FORECAST_RULE(record) else Forecast.from_json(record)
 
 
@@ -135,59 +126,70 @@ def speedup(workers: int) -> float:
 
 
 class Ahead(NamedTuple):
-    """What one course of both walks has still to train; `space` is that of its micro search."""
+    """What one course of a search has still to train in one of its studies."""
 
-    macro: tuple[Candidate, ...]
-    micro: tuple[Candidate, ...]
-    space: MicroSpace
-
-    @property
-    def all(self) -> tuple[Candidate, ...]:
-        return (*self.macro, *self.micro)
+    space: Space
+    left: tuple[Candidate, ...]
 
 
-def both_courses(
-    macro: MacroSpace,
-    history: History,
-    micro: MicroSpace,
-    told: Callable[[MicroSpace], History],
+def all_courses(
+    method: Method,
+    spaces: Mapping[str, Space],
+    told: Callable[[str, Space], History],
     generator: Random,
-) -> Iterator[Ahead]:
-    """Courses of the macro walk, each with one of the micro walk that starts from its end."""
-    going: dict[MicroSpace, Iterator[Course]] = {}
-    for course in courses(macro, history, generator):
-        if course.found is None:
-            yield Ahead(course.left, (), micro)
-            continue
-        space = replace(micro, **start_from(micro, course.found))
-        if space not in going:
-            going[space] = courses(space, told(space), generator)
-        # What the macro search has trained already, the micro search takes over.
-        left = tuple(
-            candidate
-            for candidate in next(going[space]).left
-            if candidate not in course.left and history.outcome(candidate) is None
-        )
-        yield Ahead(course.left, left, space)
+) -> Iterator[tuple[Ahead, ...]]:
+    """Courses of a search: one of its first study, each with one of the study that follows, ...
+
+    `told` gives the history of a study with its space, once its start is known.
+    """
+    roles = [role.name for role in method.roles]
+    going: dict[tuple[str, Space], Iterator[Course]] = {}
+    known = {roles[0]: told(roles[0], spaces[roles[0]])}
+    while True:
+        parts: list[Ahead] = []
+        found = None
+        for role in method.roles:
+            space = spaces[role.name]
+            if parts and found is None:
+                break
+            if role.start is not None and found is not None:
+                space = replace(space, **role.start(space, found))
+            key = (role.name, space)
+            if key not in going:
+                known[role.name] = told(role.name, space)
+                going[key] = space.courses(known[role.name], generator)
+            course = next(going[key])
+            # What an earlier study has trained already, the next one takes over.
+            before = [each for part in parts for each in part.left]
+            earlier = [known[name] for name in roles[: len(parts)]]
+            left = tuple(
+                candidate
+                for candidate in course.left
+                if candidate not in before
+                and all(history.outcome(candidate) is None for history in earlier)
+            )
+            parts.append(Ahead(space, left))
+            found = course.found
+        yield tuple(parts)
 
 
-def _nothing(space: MicroSpace) -> History:
+def _nothing(role: str, space: Space) -> History:
     return History()
 
 
-def seconds_of(macro: MacroSpace, ahead: Ahead, pace: Pace) -> float:
+def seconds_of(course: tuple[Ahead, ...], pace: Pace) -> float:
     """Seconds of a course for one worker."""
-    spaces = ((macro, ahead.macro), (ahead.space, ahead.micro))
     return sum(
-        pace.training(space, candidate, parameters=parameters_of(space))
-        for space, candidates in spaces
-        for candidate in candidates
+        pace.training(part.space, candidate, parameters=parameters_of(part.space))
+        for part in course
+        for candidate in part.left
     )
 
 
 @lru_cache(maxsize=256)
-def parameters_of(space: MacroSpace | MicroSpace) -> int:
-    return len(ranges(space, Names(), linked=True))
+def parameters_of(space: Space) -> int:
+    """How many parameters a trial of this space has."""
+    return len(ranges(space, linked=True))
 
 
 def range_of(values: list[float]) -> Range:

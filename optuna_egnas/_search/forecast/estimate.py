@@ -17,29 +17,26 @@ from optuna.trial import TrialState
 
 from ..._core.pace import Pace
 from ..._core.words import clock
-from ..._methods.egnas.encoding import Names
 from ..._storage.claims import DROPPED, is_alive
 from ..._storage.limits import epochs_of
-from ..._storage.link import ROLES, Role
 from ..._storage.private import all_trials
 from ..._storage.reader import Reader
 from .courses import (
     Forecast,
     Range,
-    both_courses,
+    all_courses,
     parameters_of,
     range_of,
     read_forecast,
     seconds_of,
     speedup,
-    stored_spaces,
 )
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from ..studies import LinkedStudies
+    from ..._storage.studies import StoredStudies
 
 
 COURSES = 15
@@ -61,37 +58,35 @@ class Review(NamedTuple):
 
 
 def seconds_left(
-    studies: LinkedStudies, *, workers: int = 1, until: datetime | None = None
+    studies: StoredStudies, *, workers: int = 1, until: datetime | None = None
 ) -> Range | None:
     """Seconds that are left, in the light of all that was trained; None before the first.
 
     `until`: as it stood at that time.
     """
-    done = {role: _told(studies.study(role), until) for role in ROLES}
+    done = {role: _told(studies.study(role), until) for role in studies.roles}
     forecast = read_forecast(studies)
     pace = forecast.pace if forecast else Pace(per_epoch=1.0, per_write=0.0)
     slower = _slower(studies, done, pace)
     if slower is None:
         return None
-    macro, micro = stored_spaces(studies)
-    drawn = both_courses(
-        macro,
-        Reader.of(studies.macro, macro, Names()).view(done["macro"]).history,
-        micro,
-        lambda space: Reader.of(studies.micro, space, Names()).view(done["micro"]).history,
+    drawn = all_courses(
+        studies.method,
+        studies.spaces(),
+        lambda role, space: Reader.of(studies.study(role), space).view(done[role]).history,
         Random(0),
     )
     factor = slower / speedup(workers)
     behind = _in_flight(studies, done, pace)
-    left = [seconds_of(macro, course, pace) - behind for course in islice(drawn, COURSES)]
+    left = [seconds_of(course, pace) - behind for course in islice(drawn, COURSES)]
     return range_of([factor * max(0.0, seconds) for seconds in left])
 
 
-def seconds_spent(studies: LinkedStudies, until: datetime | None = None) -> float:
+def seconds_spent(studies: StoredStudies, until: datetime | None = None) -> float:
     """Seconds on the clock in which at least one training ran."""
     spans = sorted(
         (trial.datetime_start, trial.datetime_complete or datetime.now())
-        for role in ROLES
+        for role in studies.roles
         for trial in _told(studies.study(role), until)
         if _was_at_work(trial)
     )
@@ -103,11 +98,11 @@ def seconds_spent(studies: LinkedStudies, until: datetime | None = None) -> floa
     return spent
 
 
-def review(studies: LinkedStudies) -> Review:
+def review(studies: StoredStudies) -> Review:
     """How good the forecast and the estimates were; the search has ended."""
     ends = sorted(
         trial.datetime_complete
-        for role in ROLES
+        for role in studies.roles
         for trial in all_trials(studies.study(role))
         if trial.datetime_complete is not None
     )
@@ -127,7 +122,7 @@ def review(studies: LinkedStudies) -> Review:
     return Review(seconds=spent[-1] if spent else 0.0, forecast=forecast, rest=tuple(rest))
 
 
-def told(studies: LinkedStudies, *, finished: bool) -> list[tuple[str, str]]:
+def told(studies: StoredStudies, *, finished: bool) -> list[tuple[str, str]]:
     """How a search stands in time, and how good what was foreseen is: a name and words each."""
     forecast = read_forecast(studies)
     rows = []
@@ -157,11 +152,11 @@ def told(studies: LinkedStudies, *, finished: bool) -> list[tuple[str, str]]:
 
 
 def _slower(
-    studies: LinkedStudies, done: Mapping[Role, list[FrozenTrial]], pace: Pace
+    studies: StoredStudies, done: Mapping[str, list[FrozenTrial]], pace: Pace
 ) -> float | None:
     """How many times as long as the pace says trainings have taken; None before the first."""
     taken = foreseen = 0.0
-    for role in ROLES:
+    for role in studies.roles:
         reader = studies.reader(role) if done[role] else None
         for trial in done[role] if reader else ():
             assert reader is not None
@@ -193,12 +188,10 @@ def _duration(trial: FrozenTrial) -> float:
     return max(0.0, taken.total_seconds())
 
 
-def _in_flight(
-    studies: LinkedStudies, done: Mapping[Role, list[FrozenTrial]], pace: Pace
-) -> float:
+def _in_flight(studies: StoredStudies, done: Mapping[str, list[FrozenTrial]], pace: Pace) -> float:
     """Seconds, by the pace, that trainings which still run have behind them."""
     behind = 0.0
-    for role in ROLES:
+    for role in studies.roles:
         running = [trial for trial in done[role] if trial.state is TrialState.RUNNING]
         reader = studies.reader(role) if running else None
         for trial in running if reader else ():

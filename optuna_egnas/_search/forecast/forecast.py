@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..._core.method import Method, Survey, method
 from ..._core.words import clock
-from ..._methods.egnas.profile import Profile, Sized, profile
 from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
 from ...evaluation.engine.timing import timed_pace
 from ..identity import recipe_from
 from ..plan import Plan
 from ..setup import moved
 from ..worker import threads_each
-from .courses import Forecast, foresee, seconds_per_write, stored_spaces, write_forecast
+from .courses import Forecast, foresee, seconds_per_write, write_forecast
 
 if TYPE_CHECKING:
     import torch
 
     from ..._core.pace import Pace
+    from ..._core.problem import Space
     from ..._core.recipe import Recipe
-    from ..._methods.egnas.space import MacroSpace, MicroSpace
     from ...evaluation.data.labelled import LabelledImages
     from ...options import SearchOptions
     from ..setup import Setup
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 class Told(NamedTuple):
     """What is known of a search before it starts. `where` is the device, in words."""
 
-    profile: Profile
+    profile: Survey | None
     forecast: Forecast
     where: str
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under the same names."""
         return {
-            "profile": self.profile.to_json(),
+            "profile": self.profile.to_json() if self.profile else None,
             "forecast": self.forecast.to_json(),
             "where": self.where,
         }
@@ -46,18 +47,8 @@ class Told(NamedTuple):
         trainings, seconds = self.forecast.trainings, self.forecast.seconds
         workers = self.forecast.workers
         by = "" if workers == 1 else f" with {workers} workers"
-        fit = f", {100 * self.profile.share:.0f} % of them fit the limits"
         return [
-            f"Space: {self.profile.networks:,} chains{fit if self.profile.share < 1 else ''}; "
-            "then operations and kernel sizes, layer by layer.",
-            *(
-                f"  {name:9}{_size(sized)}"
-                for name, sized in (
-                    ("smallest", self.profile.smallest),
-                    ("median", self.profile.median),
-                    ("largest", self.profile.largest),
-                )
-            ),
+            *(self.profile.lines() if self.profile else ()),
             f"Forecast: about {clock(seconds.typical)} ({clock(seconds.low)} to "
             f"{clock(seconds.high)}) for {trainings.low:.0f} to {trainings.high:.0f} trainings, "
             f"on {self.where}{by}.",
@@ -71,42 +62,47 @@ def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
     if planned.is_open:
         recipe = recipe_from(planned.decided(options, None))
     pace, where = _paced(
-        planned.macro,
+        planned.spaces,
         (planned.training, planned.validation),
         recipe,
         planned.device,
         deterministic=options.deterministic,
         workers=workers,
     )
-    return _told(planned.macro, planned.micro, pace, where, workers=workers)
+    return _told(planned.spaces, pace, where, workers=workers)
 
 
 @plain_modes()
 def foretell_and_store(setup: Setup, *, workers: int) -> Told:
     """What is known of a search that has not begun; its forecast is stored with it."""
     studies, objective = setup.studies, setup.objective
-    macro, micro = stored_spaces(studies)
+    spaces = studies.spaces()
     pace, where = _paced(
-        macro,
+        spaces,
         (objective.training, objective.validation),
         objective.recipe,
         objective.device,
         deterministic=bool(studies.link.dataset.get("deterministic", False)),
         workers=workers,
     )
-    pace = replace(pace, per_write=seconds_per_write(studies.macro))
-    told = _told(macro, micro, pace, where, workers=workers)
+    pace = replace(pace, per_write=seconds_per_write(studies.first))
+    told = _told(spaces, pace, where, workers=workers)
     write_forecast(studies, told.forecast)
     return told
 
 
-def _told(macro: MacroSpace, micro: MicroSpace, pace: Pace, where: str, *, workers: int) -> Told:
-    forecast = foresee(macro, micro, pace, workers=workers)
-    return Told(profile=profile(macro), forecast=forecast, where=where)
+def _told(spaces: Mapping[str, Space], pace: Pace, where: str, *, workers: int) -> Told:
+    of = _method_of(spaces)
+    forecast = foresee(of, spaces, pace, workers=workers)
+    return Told(profile=of.survey(spaces), forecast=forecast, where=where)
+
+
+def _method_of(spaces: Mapping[str, Space]) -> Method:
+    return method(next(iter(spaces.values())).method)
 
 
 def _paced(
-    macro: MacroSpace,
+    spaces: Mapping[str, Space],
     images: tuple[LabelledImages, LabelledImages],
     recipe: Recipe,
     device: torch.device,
@@ -115,20 +111,17 @@ def _paced(
     workers: int,
 ) -> tuple[Pace, str]:
     """The pace of one of so many workers on a device, and the device in words."""
-    side = min(macro.input_shape[1:])
+    of = _method_of(spaces)
+    first = spaces[of.roles[0].name]
+    side = min(first.input_shape[1:])
     threads = threads_for(side, deterministic=deterministic)
     if workers > 1:
         threads = min(threads, threads_each(workers))
     training, validation = (moved(part, device) for part in images)
     with conditions(threads=threads, deterministic=deterministic):
-        pace = timed_pace(macro, training, validation, recipe=recipe, device=device)
+        pace = timed_pace(
+            first, of.sample(spaces), training, validation, recipe=recipe, device=device
+        )
     if device.type != "cpu":
         return pace, str(device)
     return pace, f"cpu, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def _size(sized: Sized) -> str:
-    return (
-        f"depth {sized.depth:3}, width {sized.width:3}: {sized.params:>11,} parameters, "
-        f"{sized.macs:>15,} multiply-accumulates"
-    )

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from ...errors import DataError
-from .decoding import Decoded, check_broken, decode, shown
+from .decoding import Decoded, check_broken, decode, look_through, shown
 from .layout import Labelled, Layout, read_layout
 from .paths import counted, named, short
 from .shares import drawn, place_of
 
 if TYPE_CHECKING:
-    from .labelled import DataOptions
+    from .options import DataOptions
 
 
 DEFAULT_IMAGE_SIZE = 32
@@ -147,7 +147,6 @@ def may_be_test(digest: bytes, options: DataOptions) -> bool:
 def _decoded(layout: Layout, options: DataOptions) -> tuple[Decoded, Decoded, Decoded]:
     """The images of the training, the validation and the test folders."""
     # Here, since that module needs this one; it alone reads images that are given as a test.
-    from .held_out import look_through
 
     size, ground, given = options.image_size or DEFAULT_IMAGE_SIZE, options.ground, layout.test
     train = decode(

@@ -1,8 +1,9 @@
 """The test images: the only module that reads them for their pixels, or where they are given.
 
 `digits` keeps a fixed fifth for the test and `folder:PATH` its folder `test` or, without that, a
-share that a hash decides (`test_fraction`); the other named sets come with test files. A search
-takes `look_through` alone from here, which gives no pixels.
+share that a hash decides (`test_fraction`); the other named sets come with test files. No
+module that a search loads imports this one: it looks through test images by `look_through`, which
+keeps no pixels.
 """
 
 from __future__ import annotations
@@ -14,23 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import DataError
 from . import reading_0_1 as _reading_0_1
-from .decoding import Decoded, check_broken, decode
+from .decoding import check_broken, decode
 from .folders import may_be_test, not_among, test_share
 from .given import Reading, read_given
 from .images import READING
-from .labelled import DataOptions, LabelledImages, folder_of, load_training, read_digits, root_of
+from .labelled import LabelledImages, folder_of, load_training, read_digits, root_of
 from .layout import Labelled, read_layout
+from .options import DataOptions
 from .sources import SOURCES, Content, find_published, read_published
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from .labelled import TrainingData
-
-
-def look_through(listed: Labelled, ground: str) -> Decoded:
-    """Decode test images and throw their pixels away: what is left are their digests."""
-    return decode(listed, size=1, ground=ground, keep=lambda digest: False)
 
 
 def check_test(dataset: str, options: DataOptions, *, reading: int = READING) -> None:

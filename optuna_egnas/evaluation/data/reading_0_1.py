@@ -20,7 +20,7 @@ from .paths import is_folder, short
 from .sources import Content, Part, check_memory
 
 if TYPE_CHECKING:
-    from .labelled import DataOptions
+    from .options import DataOptions
 
 
 _DEFAULT_IMAGE_SIZE = 32

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..._core.history import Candidate
 from ..._core.recipe import Recipe
 from ..._storage.artifacts import words_of
-from .loop import EpochRecord
+from .records import EpochRecord
 from .sealed import sealed, unsealed
 from .seed import seed_of
 

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 
 from ..._core.history import Candidate
+from ..._core.method import Method
+from ..._core.network import Shape
 from ..._core.recipe import Recipe
-from ..._methods.egnas.cost import Shape
-from ..._methods.egnas.network import build
-from ..._methods.egnas.weights import inherit
 from ..data.labelled import LabelledImages
 from .checkpoint import Checkpoint, Place
-from .loop import EpochRecord, train
+from .loop import train
+from .records import EpochRecord
 from .seed import seed_of
 from .state import TrainingState
 
@@ -40,6 +40,7 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory",
 class Task:
     """What all trainings of a search have in common. The images are on the device.
 
+    `method` builds the networks.
     `ema` is that of `TrainingState`; a final training has no validation images.
     """
 
@@ -48,6 +49,7 @@ class Task:
     recipe: Recipe
     seed: int
     device: torch.device
+    method: Method
     input_shape: Shape
     classes: int
     ema: float = 0.0
@@ -153,7 +155,7 @@ def _epochs(
     """The training after each further epoch."""
     assert candidate.epochs is not None
     seed = seed_of(task.seed, candidate)
-    network = build(
+    network = task.method.build(
         candidate.architecture,
         input_shape=task.input_shape,
         classes=task.classes,
@@ -163,7 +165,7 @@ def _epochs(
     if candidate.parent is not None and begin is None:
         assert inherited is not None, "a parent's weights are there before its child begins"
         parent = candidate.parent.architecture
-        inherit(network, candidate.architecture, parent=parent, weights=inherited)
+        task.method.inherit(network, candidate.architecture, parent=parent, weights=inherited)
     state = TrainingState(start=begin, ema=task.ema)
     for record in train(
         network,

@@ -1,8 +1,6 @@
-"""Training of one network: a recipe, its augmentation, and the one loop, which knows no trial.
+"""Training of one network, epoch by epoch: the one loop, which knows no trial.
 
 The data set lies on the device as one uint8 tensor and is augmented there, a batch at a time.
-The recipe is that of arXiv 2502.03553, except that the rate falls to zero at the end of the last
-epoch instead of before it: every epoch learns.
 """
 
 from __future__ import annotations
@@ -10,68 +8,33 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
 
-from ..._core.recipe import rate_of
+from ..._core.schedule import rate_of
 from ...errors import DataError, EgnasError, InvalidSpace
 from .augmentation import (
     ChannelStatistics,
-    augmented,
     channel_statistics,
     draw_epoch,
     memory_format,
     normalised,
 )
+from .records import EpochRecord
 from .state import TrainingState
+from .step import TrainingStep, autocast
 
 if TYPE_CHECKING:
-    from ..._core.recipe import Precision, Recipe
+    from ..._core.recipe import Recipe
     from ..data.labelled import LabelledImages
 
-NORM_MOMENTUM = 0.1
 VALIDATION_BATCH = 256
 
 
 class NonFiniteLoss(EgnasError):
     """The training loss became NaN or infinite: the same seed would only repeat it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochRecord:
-    """What one epoch gave.
-
-    `epoch` counts from 1. `train_loss` (mean, of smoothed labels where the recipe smooths them)
-    and `train_correct` are those of the training passes themselves, over `n_train` augmented
-    images. `n_valid` is 0 where nothing was validated. `learning_rate` is that at the epoch's
-    end: 0 after the last one. `seconds` covers the epoch's training and validation.
-    `micro_batch` is the most images in one pass where a batch had to be divided; else None.
-    """
-
-    epoch: int
-    train_loss: float
-    train_correct: int
-    n_train: int
-    valid_correct: int
-    n_valid: int
-    learning_rate: float
-    seconds: float
-    micro_batch: int | None = None
-
-    @property
-    def train_accuracy(self) -> float:
-        """Fraction of right answers during training."""
-        return self.train_correct / self.n_train
-
-    @property
-    def valid_accuracy(self) -> float:
-        """Fraction of right answers on the validation images."""
-        return self.valid_correct / self.n_valid
 
 
 def train(
@@ -121,41 +84,31 @@ def train(
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
     )
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     n_train = _without_single(len(labels), recipe.batch_size)
     steps = math.ceil(n_train / recipe.batch_size)
     # On the CPU, whatever the device: all devices then see the same images in the same order.
     generator = Generator().manual_seed(seed)
     state = state or TrainingState()
     state.attach(network, optimizer, generator)
-    parts = math.ceil(recipe.batch_size / (micro_batch or recipe.batch_size))
+    learning = TrainingStep(
+        network=network,
+        optimizer=optimizer,
+        images=images,
+        labels=labels,
+        statistics=statistics,
+        recipe=recipe,
+        micro_batch=micro_batch,
+    )
     for epoch in range(state.epoch + 1, epochs + 1):
         started = time.perf_counter()
         network.train()
+        learning.begin_epoch()
         draws = draw_epoch(images.shape, recipe, generator)[:n_train].to(device)
-        loss_sum = torch.zeros((), device=device)
-        correct = torch.zeros((), dtype=torch.int64, device=device)
         first_step = (epoch - 1) * steps
         for step, batch in enumerate(torch.split(draws, recipe.batch_size), start=first_step):
-            rate = rate_of(recipe, step, epochs * steps)
-            optimizer.param_groups[0]["lr"] = rate
-            optimizer.zero_grad()
-            for index, part in enumerate(_parts(batch, micro_batch)):
-                _average_from_first_step(norms, step * parts + index, parts)
-                targets = labels[part[:, 0]]
-                inputs = augmented(images, part, recipe, statistics)
-                with autocast(device, recipe.precision):
-                    logits = network(inputs).float()
-                loss = cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-                loss *= len(part) / len(batch)
-                loss.backward()  # type: ignore[no-untyped-call]
-                # Read once an epoch: a read in each step would stall an accelerator.
-                loss_sum += loss.detach() * len(batch)
-                correct += (logits.argmax(1) == targets).sum()
-            clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-            optimizer.step()
+            learning.take(batch, step, rate_of(recipe, step, epochs * steps))
             state.average()
-        train_loss = loss_sum.item() / n_train
+        train_loss = learning.loss_sum.item() / n_train
         if not math.isfinite(train_loss):
             raise NonFiniteLoss(
                 f"The loss must stay finite, but got {train_loss} in epoch {epoch}."
@@ -167,7 +120,7 @@ def train(
         yield EpochRecord(
             epoch=epoch,
             train_loss=train_loss,
-            train_correct=int(correct.item()),
+            train_correct=int(learning.correct.item()),
             n_train=n_train,
             valid_correct=valid_correct,
             n_valid=len(held_out[1]) if held_out else 0,
@@ -175,11 +128,6 @@ def train(
             seconds=time.perf_counter() - started,
             micro_batch=micro_batch,
         )
-
-
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """The context in which a network calculates; fp32 leaves everything as it is."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 @torch.inference_mode()
@@ -196,27 +144,6 @@ def count_correct(
         batch, targets = (part[first : first + VALIDATION_BATCH] for part in (images, labels))
         correct += (network(normalised(batch, statistics)).argmax(1) == targets).sum()
     return int(correct.item())
-
-
-def _parts(batch: Tensor, micro_batch: int | None) -> tuple[Tensor, ...]:
-    """A batch in parts of like size, none of a single image where `micro_batch` is at least 3."""
-    if micro_batch is None:
-        return (batch,)
-    return torch.tensor_split(batch, math.ceil(len(batch) / micro_batch))
-
-
-def _average_from_first_step(norms: list[nn.BatchNorm2d], update: int, parts: int) -> None:
-    """Set the weight of update `update` (from 0) in the running statistics of batch norms.
-
-    They are the mean over all updates at first, and torch's moving average later. There are
-    `parts` updates in a step.
-    """
-    # A running variance starts at 1, 30 times that of a layer on digits, and the moving average
-    # alone leaves that a weight of 0.9 ** steps; over layers the error multiplies. After two
-    # epochs (36 steps), 12 layers that got 80 % right in training were validated at 10 %.
-    # In long trainings it makes no difference.
-    for norm in norms:
-        norm.momentum = max(NORM_MOMENTUM / parts, 1 / (update + 1))
 
 
 def _without_single(count: int, batch_size: int) -> int:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
-from torch.nn.functional import cross_entropy
 
-from ..._core.recipe import FP32, PRECISIONS, Precision
-from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.cost import Shape
-from ..._methods.egnas.network import build
+from ..._core.method import method
+from ..._core.network import Network
+from ..._core.problem import Space
+from ..._core.recipe import FP32, PRECISIONS, Precision, Recipe
 from ...errors import InvalidSpace, SearchError
-from .augmentation import memory_format
+from .augmentation import channel_statistics, draw_epoch, memory_format
 from .conditions import conditions, threads_for
+from .step import TrainingStep
 
 NARROWEST = 16
 """Below this width bfloat16 gains next to nothing (depth 10, 28 x 28: 1.1 times as fast at width
@@ -60,34 +61,46 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def faster_precision(
-    architecture: Architecture,
+    space: Space,
+    architecture: Network,
     *,
-    input_shape: Shape,
-    classes: int,
-    batch_size: int,
+    recipe: Recipe,
     device: torch.device,
 ) -> Precision:
     """The precision in which this network, a search's first, trains faster here."""
-    if architecture.width < NARROWEST or not has_bf16(device):
+    if space.channels(architecture) < NARROWEST or not has_bf16(device):
         return FP32
     generator = torch.Generator().manual_seed(0)
-    network = build(architecture, input_shape=input_shape, classes=classes, generator=generator)
-    network.to(device).to(memory_format=memory_format(device))
-    images = torch.rand(batch_size, *input_shape, generator=generator).to(device)
-    images = images.clone(memory_format=memory_format(device))
-    labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
+    input_shape, classes = space.input_shape, space.classes
+    network = method(space.method).build(
+        architecture, input_shape=input_shape, classes=classes, generator=generator
+    )
+    network.to(device).to(memory_format=memory_format(device)).train()
+    images = torch.randint(0, 256, (recipe.batch_size, *input_shape), generator=generator)
+    images = images.to(torch.uint8).to(device)
+    labels = torch.zeros(recipe.batch_size, dtype=torch.int64, device=device)
+    draws = draw_epoch(images.shape, recipe, generator).to(device)
+    normalising, rate = channel_statistics(images), recipe.learning_rate
+    fp32, bf16 = (
+        TrainingStep(
+            network=network,
+            optimizer=torch.optim.SGD(network.parameters(), lr=rate),
+            images=images,
+            labels=labels,
+            statistics=normalising,
+            recipe=replace(recipe, precision=precision),
+        )
+        for precision in PRECISIONS
+    )
 
-    def seconds(*, bf16: bool) -> float:
+    def seconds(step: TrainingStep) -> float:
         started = time.perf_counter()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-            logits = network(images)
-        loss = cross_entropy(logits.float(), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss.item()  # waits for the device
+        step.take(draws, 0, rate)
+        step.loss_sum.item()  # waits for the device
         return time.perf_counter() - started
 
     with conditions(threads=threads_for(min(input_shape[1:]), deterministic=False)):
         # The first pass of each builds what later ones use again.
-        pairs = [(seconds(bf16=False), seconds(bf16=True)) for _ in range(TRIES + 1)][1:]
+        pairs = [(seconds(fp32), seconds(bf16)) for _ in range(TRIES + 1)][1:]
     ratio = statistics.median(plain / brief for plain, brief in pairs)
     return "bf16" if ratio >= WORTH_IT else FP32

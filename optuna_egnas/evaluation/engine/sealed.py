@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..trained.archive import read_archive
+from .archive import read_archive
 
 DIGEST = 64
 """Length of a SHA-256 in hexadecimal digits."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from ..._core.history import Candidate
-from ..._methods.egnas.architecture import Architecture
+from ..._core.network import Network
 
 
 def seed_of(search_seed: int, candidate: Candidate) -> int:
@@ -19,7 +19,7 @@ def seed_of(search_seed: int, candidate: Candidate) -> int:
 
 def candidate_seed(
     search_seed: int,
-    architecture: Architecture,
+    architecture: Network,
     epochs: int,
     replicate: int,
     *,

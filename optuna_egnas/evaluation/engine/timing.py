@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import torch
 
+from ..._core.method import method
+from ..._core.network import Network
 from ..._core.pace import Pace, fitted
+from ..._core.problem import Space
 from ..._core.recipe import Recipe
-from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.network import build
-from ..._methods.egnas.sample import sample
-from ..._methods.egnas.space import MacroSpace
 from ..data.labelled import LabelledImages
 from .loop import train
 
@@ -25,28 +24,29 @@ LONG = 0.5
 
 
 def timed_pace(
-    space: MacroSpace,
+    space: Space,
+    networks: Sequence[Network],
     training: LabelledImages,
     validation: LabelledImages,
     *,
     recipe: Recipe,
     device: torch.device,
 ) -> Pace:
-    """Train networks of several sizes on a few batches each, and draw a line through their times.
+    """Train these networks on a few batches each, and draw a line through their times.
 
     Nothing is kept of them. The images are on the device. Takes seconds, in proportion to the
     size of the networks that the search begins with.
     """
     timed = [
         (network, _epoch_seconds(space, network, training, validation, recipe, device))
-        for network in sample(space)
+        for network in networks
     ]
     return fitted(space, timed)
 
 
 def _epoch_seconds(
-    space: MacroSpace,
-    network: Architecture,
+    space: Space,
+    network: Network,
     training: LabelledImages,
     validation: LabelledImages,
     recipe: Recipe,
@@ -56,7 +56,7 @@ def _epoch_seconds(
     images = min(BATCHES * recipe.batch_size, len(training.labels))
     share = images / len(training.labels)
     records = train(
-        build(
+        method(space.method).build(
             network,
             input_shape=space.input_shape,
             classes=space.classes,

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..._methods.egnas.source import python_source
+from ..._core.method import method
 from ..data.images import how_files_are_read
+from ..engine.archive import read_archive
 from . import onnx as _onnx
-from .archive import read_archive
 from .network_file import TrainedNetwork, fields_of, metadata_of, trained_of
 from .onnx import Logits
 
@@ -155,7 +155,7 @@ def _read_program(path: Path) -> Logits:
 
 def _write_python(trained: TrainedNetwork, path: Path) -> None:
     weights = _state_dict(trained)
-    text = python_source(trained, path.stem, sha256(weights).hexdigest())
+    text = method(trained.method).source(trained, path.stem, sha256(weights).hexdigest())
     path.write_text(text, encoding="utf-8")
     path.with_suffix(".pt").write_bytes(weights)
 
@@ -182,7 +182,7 @@ def _needs_onnx(_: TrainedNetwork) -> None:
 
 
 def _check_operations(trained: TrainedNetwork) -> None:
-    python_source(trained, "network", "")
+    method(trained.method).source(trained, "network", "")
 
 
 FORMATS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..._core.method import DEFAULT, Method, known_methods, method
+from ..._core.network import Network, Shape
 from ..._core.records import given, numbers, text, texts, value, whole, wholes
-from ..._methods.egnas.architecture import Architecture
-from ..._methods.egnas.cost import Shape
-from ..._methods.egnas.network import build
-from ...errors import DataError, InvalidSpace, SearchError, short
+from ...errors import DataError, SearchError, short
 from ..data.images import GROUND, check_reading
 from ..engine.augmentation import ChannelStatistics
 from ..engine.sealed import sealed, unsealed
@@ -30,7 +30,7 @@ class TrainedNetwork:
 
     Args:
         search: the name of the search that found it.
-        architecture: what it is built of.
+        architecture: what it is built of, by its method.
         input_shape: channels, height and width of its images.
         class_names: one per output, in their order.
         mean: of each channel of the training images, in units of uint8 pixels.
@@ -42,13 +42,14 @@ class TrainedNetwork:
         n_test: test images; None where they were not read.
         reading: how image files become its pixels: 1 as in 0.1.0, 2 as since then.
         ground: the colour that transparent images are laid on; reading 1 lays none.
+        method: the name of the method whose network it is.
 
     Raises:
         DataError: there is no such reading or colour.
     """
 
     search: str
-    architecture: Architecture
+    architecture: Network
     input_shape: Shape
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
@@ -60,6 +61,7 @@ class TrainedNetwork:
     n_test: int | None = None
     reading: int = 1
     ground: str = GROUND
+    method: str = DEFAULT
 
     def __post_init__(self) -> None:
         check_reading(self.reading, self.ground)
@@ -78,7 +80,7 @@ class TrainedNetwork:
 
     def network(self) -> nn.Module:
         """The network on the CPU, in evaluation mode: normalised images [N, C, H, W] to logits."""
-        network = build(
+        network: nn.Module = method(self.method).build(
             self.architecture,
             input_shape=self.input_shape,
             classes=len(self.class_names),
@@ -126,7 +128,11 @@ def trained_of(metadata: Mapping[str, Any], weights: Any) -> TrainedNetwork:
     """
     fields = fields_of(metadata)
     check_weights(
-        weights, fields["architecture"], fields["input_shape"], len(fields["class_names"])
+        weights,
+        method(fields["method"]),
+        fields["architecture"],
+        input_shape=fields["input_shape"],
+        classes=len(fields["class_names"]),
     )
     return TrainedNetwork(**fields, weights=weights)
 
@@ -140,9 +146,11 @@ def fields_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
     for name in metadata:
         if name == "weights" or name not in TrainedNetwork.__slots__:
             raise ValueError(f"it must hold the fields of a network, but has {short(name)}.")
+    of = _method(metadata)
     fields: dict[str, Any] = {
         "search": text(metadata, "search"),
-        "architecture": _architecture(value(metadata, "architecture")),
+        "method": of.name,
+        "architecture": _architecture(value(metadata, "architecture"), of),
         "input_shape": tuple(wholes(metadata, "input_shape", at_least=1)),
         "class_names": tuple(texts(metadata, "class_names")),
         "mean": tuple(numbers(metadata, "mean")),
@@ -155,7 +163,7 @@ def fields_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
         n_test = fields["n_test"] = whole(metadata, "n_test", at_least=1)
         fields["test_correct"] = whole(metadata, "test_correct", at_most=n_test)
     _check_images(fields["input_shape"], fields["mean"], fields["std"])
-    _check_pass(fields["architecture"], fields["input_shape"])
+    _check_pass(fields["architecture"], fields["input_shape"], of)
     names = fields["class_names"]
     if not names or len({*names}) < len(names):
         raise ValueError(f"`class_names` must be one or more, each once, but are {short(names)}.")
@@ -172,15 +180,25 @@ def _reading(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _architecture(record: Any) -> Architecture:
+def _method(metadata: Mapping[str, Any]) -> Method:
+    """The method whose network it is. A file makes nothing be loaded but what is installed."""
+    name = text(metadata, "method") if given(metadata, "method") else DEFAULT
+    if name not in known_methods() and name.partition(":")[0] not in sys.modules:
+        raise ValueError(f"`method` must be one that is installed, but is {short(name)}.")
     try:
-        return Architecture(
-            width=whole(record, "width", at_least=1),
-            ops=tuple(texts(record, "ops")),
-            kernels=tuple(wholes(record, "kernels", at_least=1)),
-        )
-    except InvalidSpace as error:
+        return method(name)
+    except SearchError as error:
         raise ValueError(str(error)) from None
+
+
+def _architecture(record: Any, of: Method) -> Network:
+    if not isinstance(record, dict):
+        raise ValueError(f"`architecture` must be an object, but is {short(record)}.")
+    try:
+        return of.network_from_json(record)
+    # A method's code may raise anything for what is no network.
+    except Exception as error:
+        raise ValueError(f"`architecture` is none: {' '.join(str(error).split())}") from None
 
 
 def _check_images(shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
@@ -196,10 +214,11 @@ def _check_images(shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[fl
         raise ValueError(f"`std` must be above 0, but is {short(std)}.")
 
 
-def _check_pass(architecture: Architecture, shape: tuple[int, ...]) -> None:
+def _check_pass(network: Network, shape: tuple[int, ...], of: Method) -> None:
     """Refuse a network for images so large that they are no images of a training."""
     channels, height, width = shape
-    needed = max(channels, 2 * architecture.width) * height * width
+    largest = of.largest_output(network, input_shape=(channels, height, width))
+    needed = max(largest, channels * height * width)
     if needed > LARGEST_LAYER:
         raise ValueError(
             f"a layer's output must have at most {LARGEST_LAYER:,} values for an image, but has "

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..._methods.egnas.cost import Shape
+from ..._core.network import Shape
 from ...errors import SearchError, one_line
 from .onnx_graph import INPUT, OUTPUT, check_graph
 

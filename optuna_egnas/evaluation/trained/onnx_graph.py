@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._methods.egnas.cost import Shape
+from ..._core.network import Shape
 from ...errors import one_line, short
 
 LARGEST_PASS = 2**30

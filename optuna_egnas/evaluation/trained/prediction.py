@@ -14,7 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..._methods.egnas.cost import Shape
+from ..._core.method import method
+from ..._core.network import Shape
 from ..._storage.files import read_whole
 from ...errors import DataError, InvalidSpace, SearchError
 from ..data.images import GROUND, READING, read_image
@@ -64,8 +65,8 @@ class Classifier:
     @classmethod
     def of(cls, trained: TrainedNetwork) -> Classifier:
         """That of a trained network, on the CPU."""
-        _, height, width = trained.input_shape
-        largest = 2 * trained.architecture.width * height * width
+        of, shape = method(trained.method), trained.input_shape
+        largest = max(1, of.largest_output(trained.architecture, input_shape=shape))
         return cls(
             logits=PixelNetwork(trained),
             input_shape=trained.input_shape,

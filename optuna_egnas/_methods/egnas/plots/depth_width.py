@@ -10,9 +10,10 @@ from plotly.subplots import make_subplots
 from ...._core.text import html
 from ....visualization._entries import Entry, entries
 from ....visualization._style import BLUE, GREY, LOOKS, dressed, marker, nothing_yet, percent
+from ..architecture import as_chain
 
 if TYPE_CHECKING:
-    from ...._search.studies import LinkedStudies
+    from ...._storage.studies import StoredStudies
 
 
 Axis = Literal["depth", "width"]
@@ -40,7 +41,7 @@ class DepthWidthInfo(NamedTuple):
     width: int | None
 
 
-def plot_depth_width(studies: LinkedStudies) -> go.Figure:
+def plot_depth_width(studies: StoredStudies) -> go.Figure:
     """How much do depth and width matter, and is it more than noise?
 
     Validation accuracy (percent) over the depths and the widths that were tried. Bars are one
@@ -49,10 +50,10 @@ def plot_depth_width(studies: LinkedStudies) -> go.Figure:
     return _figure(_depth_width_info(studies))
 
 
-def _depth_width_info(studies: LinkedStudies) -> DepthWidthInfo:
+def _depth_width_info(studies: StoredStudies) -> DepthWidthInfo:
     told = [entry for entry in entries(studies) if entry.role == "macro"]
     steps = [entry for entry in told if entry.place is not None]
-    kept = [entry.architecture for entry in steps if entry.kept]
+    kept = [as_chain(entry.architecture) for entry in steps if entry.kept]
     deepening = [entry for entry in steps if entry.phase == "depth"]
     # The width phase goes on from the network that the depth phase ended with.
     start = [entry for entry in deepening if entry.kept][-1:]
@@ -70,7 +71,7 @@ def _depth_width_info(studies: LinkedStudies) -> DepthWidthInfo:
 def _measured(told: list[Entry], axis: Axis) -> tuple[Measured, ...]:
     return tuple(
         Measured(
-            size=getattr(entry.architecture, axis),
+            size=getattr(as_chain(entry.architecture), axis),
             score=entry.score,
             error=entry.standard_error,
             fate=entry.fate,

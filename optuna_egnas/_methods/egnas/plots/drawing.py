@@ -15,7 +15,7 @@ from ....visualization._style import FONT, GREY, PALE
 from .network import NetworkInfo, Part, _network_info, operation_look
 
 if TYPE_CHECKING:
-    from ...._search.studies import LinkedStudies
+    from ...._storage.studies import StoredStudies
 
 
 ROW, BOX, COLUMN, MARGIN, HEAD = 30, 22, 290, 16, 64
@@ -24,7 +24,7 @@ WIDEST, NARROWEST = 190, 96
 """Pixels of the widest box, and of one that still holds its text."""
 
 
-def network_svg(studies: LinkedStudies) -> str:
+def network_svg(studies: StoredStudies) -> str:
     """The network that was found, or the best so far, as SVG; needs no browser to be made.
 
     Raises:

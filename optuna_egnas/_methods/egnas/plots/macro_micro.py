@@ -10,11 +10,11 @@ from plotly.subplots import make_subplots
 from ....errors import SearchError
 from ....visualization._entries import Entry, entries
 from ....visualization._style import dressed
+from ..architecture import as_chain
 from .network import NetworkInfo, add_layers, network_info
 
 if TYPE_CHECKING:
-    from ...._search.studies import LinkedStudies
-    from ...._storage.link import Role
+    from ...._storage.studies import StoredStudies
 
 
 class MacroMicroInfo(NamedTuple):
@@ -31,7 +31,7 @@ class MacroMicroInfo(NamedTuple):
     changed: frozenset[int]
 
 
-def plot_macro_micro(studies: LinkedStudies) -> go.Figure:
+def plot_macro_micro(studies: StoredStudies) -> go.Figure:
     """What has the micro search changed in the macro result, and what has that brought?
 
     Both networks layer by layer, side by side; layers with another operation or kernel have a
@@ -43,7 +43,7 @@ def plot_macro_micro(studies: LinkedStudies) -> go.Figure:
     return _figure(_macro_micro_info(studies))
 
 
-def _macro_micro_info(studies: LinkedStudies) -> MacroMicroInfo:
+def _macro_micro_info(studies: StoredStudies) -> MacroMicroInfo:
     told = entries(studies)
     macro, micro = _last(told, "macro"), _last(told, "micro")
     if macro is None:
@@ -60,7 +60,7 @@ def _macro_micro_info(studies: LinkedStudies) -> MacroMicroInfo:
     )
 
 
-def _last(told: tuple[Entry, ...], role: Role) -> Entry | None:
+def _last(told: tuple[Entry, ...], role: str) -> Entry | None:
     """The last network of a study that was kept, or its last training where there was one."""
     own = [entry for entry in told if entry.role == role and entry.place is not None]
     kept = [entry for entry in own if entry.kept or entry.fate == "confirmed"]
@@ -68,7 +68,7 @@ def _last(told: tuple[Entry, ...], role: Role) -> Entry | None:
 
 
 def _changed(macro: Entry, micro: Entry) -> frozenset[int]:
-    before, after = macro.architecture, micro.architecture
+    before, after = as_chain(macro.architecture), as_chain(micro.architecture)
     layers = range(min(before.depth, after.depth))
     # The stem is the first of the parts.
     return frozenset(
@@ -78,10 +78,10 @@ def _changed(macro: Entry, micro: Entry) -> frozenset[int]:
     )
 
 
-def _info(studies: LinkedStudies, entry: Entry) -> NetworkInfo:
+def _info(studies: StoredStudies, entry: Entry) -> NetworkInfo:
     space = studies.link.space
     return network_info(
-        entry.architecture,
+        as_chain(entry.architecture),
         space.input_shape,
         space.classes,
         name=studies.name,
@@ -111,7 +111,7 @@ def _figure(info: MacroMicroInfo) -> go.Figure:
     return figure
 
 
-def _title(role: Role, network: NetworkInfo, epochs: int | None) -> str:
+def _title(role: str, network: NetworkInfo, epochs: int | None) -> str:
     size = f"<b>{role}</b>: {network.params:,} parameters, {network.macs:,} MACs"
     if network.accuracy is None:
         return size

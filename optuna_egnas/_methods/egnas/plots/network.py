@@ -10,13 +10,13 @@ from plotly.subplots import make_subplots
 from ....errors import SearchError
 from ....visualization._style import GREY, PALE, dressed, hatched
 from ....visualization._style import OPERATIONS as OPERATION_LOOKS
-from ..architecture import Architecture
+from ..architecture import Architecture, as_chain
 from ..cost import count_macs, count_params
 from ..operations import OPERATIONS, operation
 
 if TYPE_CHECKING:
-    from ...._search.studies import LinkedStudies
-    from ..cost import Shape
+    from ...._core.network import Shape
+    from ...._storage.studies import StoredStudies
 
 
 class Part(NamedTuple):
@@ -63,7 +63,7 @@ class NetworkInfo(NamedTuple):
         return said if self.accuracy is None else f"{said}, {100 * self.accuracy:.2f} %"
 
 
-def plot_network(studies: LinkedStudies) -> go.Figure:
+def plot_network(studies: StoredStudies) -> go.Figure:
     """What is the network, and where are its parameters?
 
     From the stem down to the linear layer: operation, kernel, channels, resolution (pixels
@@ -75,7 +75,7 @@ def plot_network(studies: LinkedStudies) -> go.Figure:
     return _figure(_network_info(studies))
 
 
-def _network_info(studies: LinkedStudies) -> NetworkInfo:
+def _network_info(studies: StoredStudies) -> NetworkInfo:
     result = studies.result()
     if result.architecture is None:
         raise SearchError(
@@ -83,7 +83,7 @@ def _network_info(studies: LinkedStudies) -> NetworkInfo:
         )
     space = studies.link.space
     return network_info(
-        result.architecture,
+        as_chain(result.architecture),
         space.input_shape,
         space.classes,
         name=studies.name,

@@ -31,7 +31,6 @@ from ...._core.proposal import Done
 from ...._storage.reader import suggest
 from ....errors import InvalidSpace
 from ....pruners import BudgetPruner
-from ..encoding import Names
 from .replay import Replay, open_replay, replay
 
 if TYPE_CHECKING:
@@ -98,6 +97,15 @@ class PrunedReplay:
     def accepted_stopped(self) -> int:
         """How many of the accepted ones are stopped."""
         return len(self.accepted & self.stops.keys())
+
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        return [
+            *self.replay.lines(),
+            f"The pruner {self.pruner!r} saves {self.epochs_saved} of the {self.epochs} epochs "
+            f"of depth and width candidates, and stops {self.accepted_stopped} of the "
+            f"{len(self.accepted)} that were accepted.",
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; those of the replay under its own names. Epochs and stops are counts."""
@@ -175,7 +183,7 @@ def _ask(studies: LinkedStudies, recorded: Recorded) -> Trial | None:
     reader = studies.reader("macro")
     assert reader is not None
     trial = studies.macro.ask()
-    candidate = suggest(trial, reader.space, Names())
+    candidate = suggest(trial, reader.space)
     same = Candidate(architecture=recorded.architecture, epochs=recorded.epochs) == candidate
     return trial if same else None
 

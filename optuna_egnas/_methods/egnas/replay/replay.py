@@ -15,9 +15,7 @@ import optuna
 from ...._core.history import Candidate
 from ...._core.proposal import Done, Proposal
 from ...._search.studies import LinkedStudies, create_linked_studies
-from ...._storage.link import ROLES, Role
 from ...._storage.reader import suggest
-from ..encoding import Names
 from .trace import Recorded, Trace
 
 if TYPE_CHECKING:
@@ -42,6 +40,22 @@ class Replay:
     final: Mapping[str, Any] | None
     first_difference: Mapping[str, Any] | None
 
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        verdict = "the walk and the result are the recorded ones" if self.match else "differs"
+        lines = [f"{self.candidates} candidates, {self.epochs} epochs: {verdict}."]
+        if self.final is not None:
+            depth, width, params = (self.final[key] for key in ("depth", "width", "params"))
+            lines.append(f"Final: depth {depth}, width {width}, {params:,} parameters.")
+        if self.first_difference is not None:
+            difference = self.first_difference
+            lines += [
+                f"First difference at candidate {difference['index']} (from 0):",
+                f"  expected {difference['expected']}",
+                f"  proposed {difference['proposed']}",
+            ]
+        return lines
+
     def to_json(self) -> dict[str, Any]:
         """Plain values under the same names."""
         return {
@@ -63,7 +77,7 @@ def replay(
     """
     studies = open_replay(trace, storage=storage, name=name)
     path: list[Recorded] = []
-    for role in ROLES:
+    for role in studies.roles:
         difference = _replay_walk(studies, role, trace, path)
         if difference is not None:
             return _report(path, None, difference)
@@ -90,7 +104,7 @@ def open_replay(
 def compare(studies: LinkedStudies, trace: Trace) -> Replay:
     """Hold the walks of studies, as far as they have come, against a record."""
     path: list[Recorded] = []
-    for role in ROLES:
+    for role in studies.roles:
         walk = studies.walk(role)
         assert walk is not None
         asked = [step.proposal for step in walk.steps]
@@ -105,7 +119,7 @@ def compare(studies: LinkedStudies, trace: Trace) -> Replay:
 
 
 def _replay_walk(
-    studies: LinkedStudies, role: Role, trace: Trace, path: list[Recorded]
+    studies: LinkedStudies, role: str, trace: Trace, path: list[Recorded]
 ) -> dict[str, Any] | None:
     """Walk one study to its end; appends what agreed to `path`, returns the first difference."""
     walk = studies.walk(role)
@@ -119,7 +133,7 @@ def _replay_walk(
         trial = study.ask()
         reader = studies.reader(role)
         assert reader is not None
-        candidate = suggest(trial, reader.space, Names())
+        candidate = suggest(trial, reader.space)
         walk = studies.walk(role)
         assert walk is not None and not isinstance(walk.next, Done)
         key = (walk.next.phase, candidate)
@@ -178,7 +192,7 @@ def _key(proposal: Proposal) -> tuple[str, Candidate]:
     return proposal.phase, proposal.candidate
 
 
-def _proposed(studies: LinkedStudies, role: Role, key: tuple[str, Candidate]) -> dict[str, Any]:
+def _proposed(studies: LinkedStudies, role: str, key: tuple[str, Candidate]) -> dict[str, Any]:
     phase, candidate = key
     reader = studies.reader(role)
     assert reader is not None

@@ -23,15 +23,15 @@ from optuna.trial import TrialState
 
 from ...._core.history import Candidate
 from ...._core.proposal import Done
-from ...._search.studies import LinkedStudies, trials_of
+from ...._core.words import clock
+from ...._search.studies import LinkedStudies
 from ...._storage.claims import DROPPED, claimed_phase
-from ...._storage.link import ROLES, Role
 from ...._storage.private import all_trials
 from ...._storage.reader import suggest
+from ...._storage.studies import trials_of
 from ....errors import InvalidSpace, SearchError
-from ....samplers._walk import WalkSampler
-from ..architecture import Architecture
-from ..encoding import Names
+from ....samplers._method import MethodSampler
+from ..architecture import Architecture, chain_of
 from .replay import Replay, _tell, compare, open_replay
 
 if TYPE_CHECKING:
@@ -69,6 +69,15 @@ class Simulation:
         """How many times as fast as one worker; 1 where nothing took any time."""
         return self.sequential / self.makespan if self.makespan > 0 else 1.0
 
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        return [
+            *self.replay.lines(),
+            f"{self.workers} simulated workers need {clock(self.makespan)} for what took one "
+            f"{clock(self.sequential)}: {self.speedup:.2f} times as fast, "
+            f"{self.wasted} trials in vain.",
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; those of the replay under its own names."""
         return {
@@ -105,7 +114,7 @@ def simulate(
         )
     floor = _Floor(trace=trace, record=_Record.of(trace), studies=studies, idle=workers)
     floor.run()
-    walks = [studies.walk(role) for role in ROLES]
+    walks = [studies.walk(role) for role in studies.roles]
     on_path = sum(len(walk.steps) for walk in walks if walk)
     return Simulation(
         replay=compare(studies, trace),
@@ -130,7 +139,7 @@ class _Record:
 
     def find(self, phase: str, candidate: Candidate) -> Recorded | None:
         """The candidate as it was recorded."""
-        return self.known.get((phase, candidate.architecture, candidate.epochs or 0))
+        return self.known.get((phase, chain_of(candidate), candidate.epochs or 0))
 
     def seconds_per_epoch(self, phase: str, params: int) -> float:
         """Those of the nearest candidate of the phase; of all, where the phase is not recorded."""
@@ -176,7 +185,7 @@ class _Floor:
 
     def run(self) -> None:
         """Both walks, to their end or to where they leave the record."""
-        for role in ROLES:
+        for role in self.studies.roles:
             while not self._hand_out(role):
                 if not self._go_on():
                     self._close()
@@ -184,10 +193,10 @@ class _Floor:
             self._look_at_all()
         self._close()
 
-    def _hand_out(self, role: Role) -> bool:
+    def _hand_out(self, role: str) -> bool:
         """Give idle workers what nobody has; returns whether the walk has ended."""
         study = self.studies.study(role)
-        assert isinstance(study.sampler, WalkSampler)
+        assert isinstance(study.sampler, MethodSampler)
         while self.idle:
             ahead = study.sampler.frontier(study)
             if isinstance(ahead, Done):
@@ -197,10 +206,10 @@ class _Floor:
             self._begin(study, study.sampler)
         return False
 
-    def _begin(self, study: Study, sampler: WalkSampler) -> None:
+    def _begin(self, study: Study, sampler: MethodSampler) -> None:
         trial = study.ask()
         space = sampler.reader(study).space
-        candidate = suggest(trial, space, Names())
+        candidate = suggest(trial, space)
         phase = claimed_phase(all_trials(study)[trial.number])
         assert phase is not None and candidate.epochs is not None
         recorded = self.record.find(phase, candidate)

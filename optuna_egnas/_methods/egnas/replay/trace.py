@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...._core.history import Failed, Stopped
-from ...._core.problem import MOST_EPOCHS
+from ...._core.problem import MOST_EPOCHS, Space
 from ...._core.proposal import Done, Step
 from ...._core.records import each, given, number, text, texts, value, whole, wholes
-from ...._search.studies import trials_of
 from ...._storage.attributes import of_trial
 from ...._storage.files import read_whole
-from ...._storage.link import ROLES, Role
 from ...._storage.private import all_trials
 from ...._storage.reader import by_candidate, decisive, trials_of_step
+from ...._storage.studies import trials_of
 from ....errors import SearchError, TraceError, short
 from ..architecture import Architecture
 from ..space import MacroSpace, MicroSpace
@@ -171,7 +170,7 @@ def write_trace(studies: LinkedStudies) -> dict[str, Any]:
         "n_train": _n_train(studies),
         "n_valid": macro.n_valid,
         "config": _config(macro, reader.space),
-        "candidates": [row for role in ROLES for row in _written(studies, role)],
+        "candidates": [row for role in studies.roles for row in _written(studies, role)],
         "final": {
             **found.to_json(),
             "params": result.params,
@@ -273,7 +272,7 @@ def _config(macro: MacroSpace, micro: MicroSpace) -> dict[str, Any]:
     }
 
 
-def _written(studies: LinkedStudies, role: Role) -> list[dict[str, Any]]:
+def _written(studies: LinkedStudies, role: str) -> list[dict[str, Any]]:
     walk, reader = studies.walk(role), studies.reader(role)
     assert walk is not None and reader is not None
     tried = by_candidate(all_trials(studies.study(role)), reader)
@@ -284,9 +283,7 @@ def _written(studies: LinkedStudies, role: Role) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(
-    step: Step, space: MacroSpace | MicroSpace, trial: FrozenTrial, role: Role
-) -> dict[str, Any]:
+def _row(step: Step, space: Space, trial: FrozenTrial, role: str) -> dict[str, Any]:
     architecture, n_valid = step.proposal.candidate.architecture, space.n_valid or 0
     shares = [share for _, share in sorted(trial.intermediate_values.items())]
     counts = [round(share * n_valid) for share in shares if 0 <= share <= 1]

@@ -1,6 +1,6 @@
-"""What the samplers have in common: read the trials, ask the automaton, translate back.
+"""What the samplers have in common: read the trials, ask the method, translate back.
 
-A sampler remembers nothing that matters: the walk is computed from the study's trials each time.
+A sampler remembers nothing that matters: all is computed from the study's trials each time.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna.exceptions import TrialPruned
 from optuna.samplers import BaseSampler, TPESampler
 
-from .._core.frontier import Prospect, prospects
-from .._core.proposal import Done, Proposal
-from .._methods.egnas.encoding import Names, encode
-from .._methods.egnas.space import MacroSpace, MicroSpace
+from .._core.parameters import encode
+from .._core.problem import Space
+from .._core.proposal import Done, Proposal, Prospect
 from .._storage.claims import claimed, has_claim, wait_for_lower, write_claim, write_owner
-from .._storage.link import Role, read_link, start_of
+from .._storage.link import read_link, start_of
 from .._storage.private import all_trials, fail_trial, is_optimizing, key_of, study_attributes
 from .._storage.reader import FIXED, Reader, distributions
 from ..errors import (
@@ -29,7 +28,6 @@ from ..errors import (
     SearchDone,
     SearchError,
 )
-from ._scale import doubt, without_published_target
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -45,17 +43,30 @@ DIVERTED = (
 )
 
 
-class WalkSampler(BaseSampler):
-    """Base of the samplers; `default_space` and `role` are what differs."""
+class MethodSampler(BaseSampler):
+    """Proposes what a method asks for: in a linked study what that study says, else by a space.
 
-    default_space: ClassVar[MacroSpace | MicroSpace]
-    role: ClassVar[Role]
+    Args:
+        space: what to search, in a study of one's own.
+        names: what its parameters are called there, if not as the space calls them.
+        independent_sampler: for all other parameters; default: Optuna's `TPESampler`.
+
+    Raises:
+        ValueError: from its hooks, in a study with several objectives.
+        SearchError: neither the study nor the sampler has a space, or the study is one of
+            another role.
+    """
+
+    default_space: ClassVar[Space | None] = None
+    role: ClassVar[str | None] = None
+    """The role of the linked studies that it is for; None: of any."""
 
     def __init__(
         self,
-        space: MacroSpace | MicroSpace | None,
-        names: Names,
-        independent_sampler: BaseSampler | None,
+        space: Space | None = None,
+        *,
+        names: Any = None,
+        independent_sampler: BaseSampler | None = None,
     ) -> None:
         if space is not None and space.inherit is not None:
             raise InvalidSpace(
@@ -117,10 +128,10 @@ class WalkSampler(BaseSampler):
     ) -> dict[str, Any]:
         """The values of the claimed candidate; other names go to the independent sampler."""
         self._raise_error_if_multi_objective(study)
-        candidate = claimed(trial)
+        reader, linked = self._read(study)
+        candidate = claimed(trial, reader.space)
         values: dict[str, Any] = {}
         if candidate is not None:
-            reader, linked = self._read(study)
             values = dict(encode(candidate, reader.space, self._names, linked=linked))
         return {
             name: values[name]
@@ -174,7 +185,7 @@ class WalkSampler(BaseSampler):
             return {}
         if not has_claim(trial):
             self._claim(study, trial)
-        while claimed(trial) is None:
+        while claimed(trial, reader.space) is None:
             self._end_or_wait(study)
             self._claim(study, trial)
         return distributions(reader.space, self._names, linked=linked)
@@ -184,7 +195,7 @@ class WalkSampler(BaseSampler):
     ) -> tuple[Prospect, ...] | Done:
         reader, _ = self._read(study)
         view = reader.view(trials)
-        ahead = prospects(reader.space, view.history, k + len(view.diverted))
+        ahead = reader.space.prospects(view.history, k + len(view.diverted))
         if isinstance(ahead, Done):
             return ahead
         free = [each for each in ahead if each.proposal.candidate not in view.diverted]
@@ -227,9 +238,9 @@ class WalkSampler(BaseSampler):
         except EgnasError:
             return None
         if reader.sign > 0:
-            return doubt(reader.space, value, minimizes=False)
+            return reader.space.doubt(value, minimizes=False)
         # As it was given: the reader's own has no target any more.
-        return doubt(self._space or reader.space, value, minimizes=True)
+        return (self._space or reader.space).doubt(value, minimizes=True)
 
     def _read(self, study: Study) -> tuple[Reader, bool]:
         """A reader for the study's space, and whether the study is linked.
@@ -242,16 +253,21 @@ class WalkSampler(BaseSampler):
             self._known = (key, Reader.of(study, space, self._names), linked)
         return self._known[1:]
 
-    def _resolve(self, study: Study) -> tuple[MacroSpace | MicroSpace, bool]:
+    def _resolve(self, study: Study) -> tuple[Space, bool]:
         link = read_link(study_attributes(study))
         if link is None:
-            return without_published_target(self._space or self.default_space), False
-        if link.role != self.role:
+            space = self._space or self.default_space
+            if space is None:
+                raise SearchError(
+                    "A sampler must have a space in a study that is not linked, but got none."
+                )
+            return space.for_own_study(), False
+        if self.role not in (None, link.role):
             raise SearchError(
                 f"The {link.role} study of {link.name!r} needs a {link.role} sampler, "
                 f"but got {type(self).__name__}."
             )
-        return (start_of(study, link) if link.role == "micro" else link.space), True
+        return start_of(study, link), True
 
 
 def _is_given(reader: Reader, trial: FrozenTrial) -> bool:

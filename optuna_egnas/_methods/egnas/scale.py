@@ -1,27 +1,15 @@
-"""Whether the thresholds of a space are in the unit of a study's values."""
+"""Whether the thresholds of a macro space are in the unit of a study's values."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-from .._core.problem import Published
-from .._methods.egnas.space import MacroSpace, MicroSpace
-
-Space = MacroSpace | MicroSpace
+from ..._core.problem import Published
+from .bounds import MacroBounds
 
 
-def without_published_target(space: Space) -> Space:
-    """The space for a study of one's own, whose values may be in any unit."""
-    if isinstance(space, MacroSpace) and isinstance(space.target_accuracy, Published):
-        return replace(space, target_accuracy=None)
-    return space
-
-
-def doubt(space: Space, value: float, *, minimizes: bool) -> str | None:
+def doubt(space: MacroBounds, value: float, *, minimizes: bool) -> str | None:
     """Why the thresholds of a space can hardly be meant for a value; None where they may be."""
-    if isinstance(space, MicroSpace):
-        return None
     if minimizes:
         return _no_target(space)
     if 0 <= value <= 1 or not math.isfinite(value):
@@ -35,7 +23,7 @@ def doubt(space: Space, value: float, *, minimizes: bool) -> str | None:
     )
 
 
-def _no_target(space: MacroSpace) -> str | None:
+def _no_target(space: MacroBounds) -> str | None:
     target = space.target_accuracy
     if target is None or isinstance(target, Published):
         return None
@@ -45,7 +33,7 @@ def _no_target(space: MacroSpace) -> str | None:
     )
 
 
-def _of_fractions(space: MacroSpace) -> list[str]:
+def _of_fractions(space: MacroBounds) -> list[str]:
     """The thresholds that are in fractions of 1, as they were given or as they were published."""
     target = space.target_accuracy
     found = [f"target_accuracy={target}"] if target is not None and target <= 1 else []

@@ -1,0 +1,291 @@
+"""A search method: its studies, its networks, and everything else that the package asks of it.
+
+A method is one object. It is named by a line of `METHODS`, by an entry point of an installed
+package (`optuna_egnas.methods`), or by where it stands, as "package.module:NAME". What it must
+answer is listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a default here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pkgutil import resolve_name
+from typing import Any, ClassVar, Protocol
+
+from ..errors import InvalidSpace, SearchError
+from . import problem
+from .inheriting import SHARE
+from .network import Network, Shape
+from .problem import Space
+from .proposal import Found
+
+DEFAULT = "egnas"
+METHODS: Mapping[str, str] = {"egnas": "optuna_egnas._methods.egnas.method:EGNAS"}
+"""Where the methods of this package stand. They are loaded by name, when they are first asked."""
+GROUP = "optuna_egnas.methods"
+"""Entry points of installed packages; each is a `Method` under its own name."""
+TASK = ("input_shape", "classes", "n_valid")
+"""Fields that all spaces of a search share."""
+REQUIRED = ("name", "roles", "build")
+
+Given = Mapping[str, Mapping[str, Any]]
+"""Fields of spaces by the names of their roles."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One study of a search.
+
+    Args:
+        name: what the study is called after the search: "macro" of "digits/macro".
+        space: the class of its space.
+        question: what the study asks, for its note: "how deep the network should be".
+        found: fields of its space that a search finds by itself: those of the data, and those
+            that `start` sets.
+        plots: the plots that optuna-dashboard shows of it, by file name.
+        start: where the study begins with what the one before it has found: the fields of its
+            space that this sets. None: it begins by itself.
+    """
+
+    name: str
+    space: type[Space]
+    question: str
+    found: tuple[str, ...] = TASK
+    plots: tuple[str, ...] = ("walk", "learning-curves", "budgets", "pareto")
+    start: Callable[[Any, Found], Mapping[str, Any]] | None = None
+
+
+class Survey(Protocol):
+    """What a method's spaces hold before anything is trained."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+
+    def lines(self) -> list[str]:
+        """The same for a person."""
+
+
+class Method:
+    """What a search method is; subclass it, and name one object of the subclass.
+
+    Example:
+        >>> class Mine(Method):
+        ...     name = "mine"
+        ...     roles = (Role(name="only", space=MySpace, question="which network is best"),)
+        ...
+        ...     def build(self, network, *, input_shape, classes, generator):
+        ...         return MyModule(network, input_shape, classes, generator)
+    """
+
+    name: ClassVar[str]
+    """How users and stored searches call it."""
+    roles: ClassVar[tuple[Role, ...]]
+    """Its studies in their order; the last one holds what the search has found."""
+    title: ClassVar[str] = ""
+    """The method in a line, with its source."""
+    profiles: ClassVar[Mapping[str, Given]] = {"full": {}, "quick": {}}
+    """Sizes of the spaces, never rules: fields by role. `full` is the published size."""
+    plots: ClassVar[Mapping[str, str]] = {}
+    """Plots of its own, as "package.module:function" of the linked studies, by file name."""
+    drawing: ClassVar[str] = ""
+    """What draws the network found as SVG, as "package.module:function"; empty: nothing does."""
+
+    def build(self, network: Network, *, input_shape: Shape, classes: int, generator: Any) -> Any:
+        """The `torch.nn.Module` of a network, with weights drawn from a `torch.Generator`.
+
+        It takes float images [N, C, H, W] and returns logits [N, classes].
+        """
+        raise NotImplementedError
+
+    def network_from_json(self, record: Mapping[str, Any]) -> Network:
+        """Read what the `to_json` of a network wrote."""
+        return self.roles[-1].space.network_from_json(record)
+
+    def space(self, role: str, record: Mapping[str, Any]) -> Space:
+        """Read what the `to_json` of a space wrote."""
+        return self.role(role).space.from_json(record)
+
+    def role(self, name: str) -> Role:
+        """The role of this name.
+
+        Raises:
+            InvalidSpace: there is none; the message lists those that there are.
+        """
+        for role in self.roles:
+            if role.name == name:
+                return role
+        known = ", ".join(role.name for role in self.roles)
+        raise InvalidSpace(f"A study of {self.name} must be one of {known}, but got {name!r}.")
+
+    def spaces(
+        self, task: Mapping[str, Any], *, profile: str, given: Given, inherit: bool = False
+    ) -> dict[str, Space]:
+        """The spaces of a search: the profile's, with what is given in its place.
+
+        Args:
+            task: `input_shape`, `classes` and `n_valid`.
+            profile: one of `profiles`.
+            given: fields by role.
+            inherit: whether candidates begin with weights of others, for the usual share.
+
+        Raises:
+            InvalidSpace: a field is unknown, or a value out of its bounds.
+        """
+        common = {**task, "inherit": SHARE} if inherit else dict(task)
+        return {
+            role.name: role.space(
+                **{
+                    **common,
+                    **self.profiles[profile].get(role.name, {}),
+                    **tuples(given.get(role.name, {})),
+                }
+            )
+            for role in self.roles
+        }
+
+    def joined(self, spaces: Mapping[str, Space]) -> dict[str, Space]:
+        """The spaces as a search stores them, those that are missing with their defaults.
+
+        Raises:
+            InvalidSpace: they are not of one task.
+        """
+        whole = {role.name: spaces.get(role.name) or role.space() for role in self.roles}
+        check_same(whole, TASK)
+        return whole
+
+    def ignored(self, policy: str) -> Mapping[str, Sequence[str]]:
+        """The fields of the spaces, by role, for which the rules of a policy have no use."""
+        return {}
+
+    def is_brief(self, policy: str) -> bool:
+        """Whether candidates are trained for few epochs, for which their recipe is made."""
+        return False
+
+    def sample(self, spaces: Mapping[str, Space]) -> list[Network]:
+        """Networks of several sizes that are timed before a search; by default the first asked."""
+        from .history import History
+        from .proposal import Done
+
+        ahead = spaces[self.roles[0].name].frontier(History(), 6)
+        return [] if isinstance(ahead, Done) else [each.candidate.architecture for each in ahead]
+
+    def survey(self, spaces: Mapping[str, Space]) -> Survey | None:
+        """What the spaces hold, for the forecast; nothing by default."""
+        return None
+
+    def inherit(
+        self, module: Any, network: Network, *, parent: Network, weights: Mapping[str, Any]
+    ) -> None:
+        """Fill a module with the weights of its parent's network.
+
+        Raises:
+            InvalidSpace: the method knows no way.
+        """
+        raise InvalidSpace(f"The method {self.name} must not inherit weights, but was asked to.")
+
+    def largest_output(self, network: Network, *, input_shape: Shape) -> int:
+        """Values that the largest layer gives for one image; 0: not known."""
+        return 0
+
+    def least_weights(
+        self, network: Network, *, input_shape: Shape, classes: int
+    ) -> tuple[int, int]:
+        """At least so many values and tensors are the weights of a network, in closed form."""
+        return 0, 0
+
+    def expected_weights(
+        self, network: Network, *, input_shape: Shape, classes: int
+    ) -> Mapping[str, Any]:
+        """A state dict like that of a network; only names, types and shapes count."""
+        module = self.build(
+            network,
+            input_shape=input_shape,
+            classes=classes,
+            generator=resolve_name("torch:Generator")(),
+        )
+        weights: Mapping[str, Any] = module.state_dict()
+        return weights
+
+    def source(self, trained: Any, stem: str, digest: str) -> str:
+        """A trained network as a Python module that needs torch only.
+
+        Its weights are in `stem`.pt, whose SHA-256 is `digest`.
+
+        Raises:
+            SearchError: the method writes none.
+        """
+        raise SearchError(f"A network of {self.name} cannot be written as Python: choose another.")
+
+
+def check_same(spaces: Mapping[str, Space], names: Sequence[str]) -> None:
+    """Refuse spaces of one search that differ in one of these fields."""
+    (first, space), *others = spaces.items()
+    for role, other in others:
+        for field in names:
+            ours, theirs = getattr(space, field), getattr(other, field)
+            if ours != theirs:
+                raise InvalidSpace(
+                    f"`{field}` must be the same in both spaces, but is {ours} in the {first} "
+                    f"space and {theirs} in the {role} space."
+                )
+
+
+def tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with tuples in the place of lists."""
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+
+
+@lru_cache(maxsize=64)
+def method(name: str) -> Method:
+    """The method of this name.
+
+    Raises:
+        SearchError: there is none, or it lacks an answer that every method must give.
+    """
+    found = _found(name)
+    if not isinstance(found, Method):
+        raise SearchError(f"The method {name!r} must be a Method, but is {type(found).__name__}.")
+    _check(found, name)
+    return found
+
+
+def known_methods() -> list[str]:
+    """The names of all methods that are installed."""
+    return sorted({*METHODS, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def _found(name: str) -> object:
+    if name in METHODS:
+        return resolve_name(METHODS[name])
+    for entry in entry_points(group=GROUP, name=name):
+        return entry.load()
+    if ":" in name:
+        try:
+            return resolve_name(name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SearchError(f"The method {name!r} cannot be loaded: {error}.") from None
+    known = ", ".join(known_methods())
+    raise SearchError(f"A method must be one of {known} or package.module:NAME, but got {name!r}.")
+
+
+def _check(found: Method, name: str) -> None:
+    """Refuse a method that lacks an answer, by its name."""
+    lacks = [
+        each for each in REQUIRED if getattr(type(found), each, None) in (None, _default(each))
+    ]
+    for role in getattr(found, "roles", ()):
+        lacks += [
+            f"{role.space.__name__}.{each}"
+            for each in problem.REQUIRED
+            if getattr(getattr(role.space, each), "__isabstractmethod__", False)
+        ]
+    if lacks:
+        raise SearchError(f"The method {name!r} must answer {', '.join(lacks)}, but does not.")
+
+
+def _default(name: str) -> object:
+    return getattr(Method, name, None)
