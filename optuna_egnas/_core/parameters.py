@@ -37,5 +37,5 @@ def decode(params: Mapping[str, Any], space: Space, names: Any = None) -> Candid
         network = space.decode(params, names)
         epochs = params.get(EPOCHS)
         return Candidate(architecture=network, epochs=None if epochs is None else int(epochs))
-    except (InvalidSpace, KeyError, TypeError, ValueError):
+    except (InvalidSpace, ArithmeticError, KeyError, TypeError, ValueError):
         return None

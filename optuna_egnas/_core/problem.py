@@ -23,8 +23,8 @@ FORMAT = 1
 LARGEST_INTEGER = 2**53
 """Beyond it, a whole number is not exact where it is calculated with."""
 LARGEST_NUMBER = 1e9
-MOST_LAYERS, MOST_CHANNELS, MOST_EPOCHS = 1000, 100_000, 1_000_000
-"""Of one network, and of one training: far more than any search needs, and few enough to list."""
+MOST_EPOCHS = 1_000_000
+"""Of one training: far more than any search needs."""
 
 
 class Published(float):
@@ -107,7 +107,7 @@ class Space:
     @property
     def max_epochs(self) -> int:
         """Epochs of the longest training that the rules can ask for."""
-        return MOST_EPOCHS
+        return LONGEST_TRAINING
 
     def without_target(self: S) -> S:
         """The same space for a study whose score is no accuracy."""

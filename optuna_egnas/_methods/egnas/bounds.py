@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 
 from ..._core.automaton import AutomatonSpace
 from ..._core.network import Network
-from ..._core.problem import check_integer, check_number, check_smallest_fits, check_task
+from ..._core.problem import (
+    LARGEST_INTEGER,
+    MOST_EPOCHS,
+    Published,
+    check_integer,
+    check_number,
+    check_smallest_fits,
+    check_task,
+)
 from ..._core.proposal import Incumbent, reaches
 from ...errors import InvalidSpace, short
 from .architecture import Architecture, as_chain, check_kernel
@@ -17,6 +25,21 @@ from .cost import count_macs, count_params, count_traffic, widest
 from .operations import operation
 
 START_OP, START_KERNEL = "sep", 3
+MOST_LAYERS, MOST_CHANNELS = 1000, 100_000
+"""Of one network: far more than any search needs, and few enough to list."""
+_WHOLE = (
+    ("min_depth", 1, MOST_LAYERS),
+    ("max_depth", 1, MOST_LAYERS),
+    ("min_width", 1, MOST_CHANNELS),
+    ("max_width", 1, MOST_CHANNELS),
+    ("width_step", 1, LARGEST_INTEGER),
+    ("base_epochs", 1, MOST_EPOCHS),
+    ("epochs_per_layer", 0, MOST_EPOCHS),
+    ("epochs_per_width_step", 0, MOST_EPOCHS),
+    ("depth_patience", 0, LARGEST_INTEGER),
+    ("width_patience", 0, LARGEST_INTEGER),
+)
+"""Of the whole numbers of a macro space: the least and the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,25 +134,17 @@ class MacroBounds(ChainSpace):
     base_epochs: int = 10
     epochs_per_layer: int = 1
     epochs_per_width_step: int = 2
-    depth_gain: float = 0.001
-    depth_slack: float = 0.0005
+    depth_gain: float = Published(0.001)
+    depth_slack: float = Published(0.0005)
     depth_patience: int = 2
     width_patience: int = 2
-    target_accuracy: float | None = 1.0
+    target_accuracy: float | None = Published(1.0)
     target_tolerance: float = 0.001
 
     def __post_init__(self) -> None:
         self._check_shared()
-        for name in ("min_depth", "max_depth", "min_width", "max_width", "width_step"):
-            check_integer(name, getattr(self, name), at_least=1)
-        check_integer("base_epochs", self.base_epochs, at_least=1)
-        for name in (
-            "epochs_per_layer",
-            "epochs_per_width_step",
-            "depth_patience",
-            "width_patience",
-        ):
-            check_integer(name, getattr(self, name), at_least=0)
+        for name, at_least, at_most in _WHOLE:
+            check_integer(name, getattr(self, name), at_least=at_least, at_most=at_most)
         for name in ("depth_gain", "depth_slack", "target_tolerance"):
             check_number(name, getattr(self, name))
         if self.target_accuracy is not None:
@@ -157,11 +172,12 @@ class MicroBounds(ChainSpace):
 
     def __post_init__(self) -> None:
         self._check_shared()
-        for name in ("depth", "width", "epochs"):
-            check_integer(name, getattr(self, name), at_least=1)
+        check_integer("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
+        check_integer("width", self.width, at_least=1, at_most=MOST_CHANNELS)
+        check_integer("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS)
         check_integer("param_slack", self.param_slack, at_least=0)
         if self.confirm_epochs is not None:
-            check_integer("confirm_epochs", self.confirm_epochs, at_least=0)
+            check_integer("confirm_epochs", self.confirm_epochs, at_least=0, at_most=MOST_EPOCHS)
         for name in self.operations:
             operation(name)
         for kernel in self.kernels:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 
 from ..._core.budget import attempt_epochs
 from ..._core.history import Candidate
-from ..._core.problem import LARGEST_INTEGER, MOST_CHANNELS, MOST_EPOCHS, MOST_LAYERS
 from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
 from .architecture import Architecture, chain_of
 from .bounds import MacroBounds, is_satisfied, widest_chain
@@ -44,21 +43,6 @@ def max_epochs(space: MacroBounds) -> int:
         width_attempts=(space.max_width - space.min_width) // space.width_step,
         per_width_attempt=space.epochs_per_width_step,
     )
-
-
-_BOUNDS = (
-    ("min_depth", 1, MOST_LAYERS),
-    ("max_depth", 1, MOST_LAYERS),
-    ("min_width", 1, MOST_CHANNELS),
-    ("max_width", 1, MOST_CHANNELS),
-    ("width_step", 1, LARGEST_INTEGER),
-    ("base_epochs", 1, MOST_EPOCHS),
-    ("epochs_per_layer", 0, MOST_EPOCHS),
-    ("epochs_per_width_step", 0, MOST_EPOCHS),
-    ("depth_patience", 0, LARGEST_INTEGER),
-    ("width_patience", 0, LARGEST_INTEGER),
-)
-"""Of the whole numbers: the least and the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
