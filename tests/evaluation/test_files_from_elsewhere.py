@@ -96,7 +96,7 @@ def _with_metadata(**changes):
 
 
 METADATA = {
-    "a list": ({"architecture": [1]}, "an object with `width` must stand where [1] is"),
+    "a list": ({"architecture": [1]}, "must be an object, but is [1]"),
     "width": ({"architecture": {"width": 1e9, "ops": ["sep"], "kernels": [3]}}, "`width` must be"),
     "kernel": (
         {"architecture": {"width": 1, "ops": ["sep"], "kernels": [2**40 + 1]}},
@@ -266,7 +266,7 @@ def test_a_network_is_not_built_before_its_weights_are_there(tmp_path, monkeypat
     def build(*_, **__):
         raise AssertionError("it is built")
 
-    monkeypatch.setattr("optuna_egnas.evaluation.trained.weights.ChainNetwork", build)
+    monkeypatch.setattr("optuna_egnas._methods.egnas.network.ChainNetwork", build)
     for size in (
         Architecture.chain(depth=1, width=12_000),
         Architecture.chain(depth=900, width=1),
