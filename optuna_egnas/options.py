@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
+from ._core.declared import check_options, documented, option
+from ._core.duration import read_duration
 from ._core.method import DEFAULT, Method
 from ._core.method import method as find_method
-from ._core.problem import check_integer, check_number
+from ._core.problem import LARGEST_INTEGER, LARGEST_NUMBER
 from ._core.recipe import Recipe
 from ._core.records import wrong_kind
 from .errors import InvalidSpace, short
 from .evaluation.data.options import DataOptions
-from .evaluation.engine.checkpoint import CHECKPOINT_SECONDS
 
 __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
 
-STALE_AFTER = 900.0
 LARGEST_SEED = 2**63 - 1
+BETWEEN_CHECKPOINTS = (
+    "a checkpoint is written after each epoch, but after so many seconds at least"
+)
+SearchPrecision = Literal["auto", "fp32", "bf16"]
 
-KINDS = {
+TABLES: Mapping[str, type] = {
     "data": DataOptions,
     "spaces": Mapping,
     "macro": Mapping,
@@ -32,68 +36,123 @@ KINDS = {
 }
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchOptions:
     """What can be chosen of a search, as plain values; a study file holds the same.
 
-    Args:
-        method: the search method: the name of one that is installed, or package.module:NAME.
-        profile: `quick` or `full`; default: quick for digits, else full.
-        seed: of the split, and of every training.
-        valid_fraction: share of the training images that is kept for validation.
-        subset: so many training images are used, drawn class by class; default: all.
-        data: how the data set is read.
-        spaces: fields of the method's spaces that replace the profile's, by role. A search that
-            is there keeps its policy where none is named.
-        macro, micro: the same of EGNAS: fields of `MacroSpace` and `MicroSpace`.
-        recipe: fields of `Recipe` that replace the published ones.
-        precision: of every training: fp32, bf16 (bfloat16 autocast) or auto, which times the
-            search's first network when the search is created and takes bf16 where that is
-            clearly faster; fp32 where `deterministic` is set. Part of what a search is.
-        inherit: each candidate begins with the weights of the best network so far, deepened,
-            narrowed or with the layer changed, and is trained for a quarter of its epochs; see
-            `_core/inheritance.py`. Part of what a search is: its walk is no longer the published
-            one, and its scores are not those of trainings from scratch, only the last one is.
-            Another share is chosen by `macro={"inherit": 0.5}`.
-        deterministic: every candidate is trained on one thread by deterministic algorithms, so
-            that any number of workers on one machine gets the same values to the bit. Part of
-            what a search is: the number of threads changes weights.
-        artifacts: where checkpoints are kept: a directory, s3://bucket/prefix or
-            gs://bucket/prefix; default: where this search has kept them, at first
-            `egnas-artifacts` in the working directory. Another place is used from then on.
-        checkpoint_seconds: a checkpoint is written after each epoch, but not more often.
-        stale_after: seconds without a sign of life after which a worker counts as dead, where
-            neither its process nor its heartbeat can be seen from here. Longer than an epoch.
-        time_limit: seconds after which this run ends, with all its workers, at the end of the
-            epoch in training; the best found so far is the result, and a later run goes on.
-        max_total_epochs: the same after so many epochs of all runs and workers together.
+    `data` says how the data set is read. `spaces` holds fields of the method's spaces that
+    replace the profile's, by role; a search that is there keeps its policy where none is named.
+    `macro` and `micro` are the same of EGNAS: fields of `MacroSpace` and `MicroSpace`. `recipe`
+    holds fields of `Recipe` that replace the published ones.
 
     Raises:
-        InvalidSpace: an unknown profile or field, or a time that is out of its bounds.
+        InvalidSpace: an unknown profile or field, or a value that is out of its bounds.
+
+    Example:
+        >>> options = SearchOptions(profile="quick", macro={"min_depth": 4})
+        >>> options.given()
+        {'macro': {'min_depth': 4}}
     """
 
-    method: str = DEFAULT
-    profile: str | None = None
-    seed: int = 0
-    valid_fraction: float = 0.2
-    subset: int | None = None
+    method: str = option(
+        DEFAULT,
+        flag="--method",
+        help="the search method: one that is installed, or your own as package.module:NAME",
+    )
+    profile: str | None = option(
+        None,
+        flag="--profile",
+        help="size of the space: quick or full",
+        default="quick for digits, else full",
+    )
+    seed: int = option(
+        0,
+        flag="--seed",
+        help="of the split, and of every training",
+        at_least=0,
+        at_most=LARGEST_SEED,
+    )
+    valid_fraction: float = option(
+        0.2,
+        flag="--valid-fraction",
+        help="share of the training images that is kept for validation",
+        above=0,
+        below=1,
+    )
+    subset: int | None = option(
+        None,
+        flag="--subset",
+        help="use so many training images, drawn class by class",
+        default="all",
+        at_least=0,
+        at_most=LARGEST_INTEGER,
+    )
     data: DataOptions = field(default_factory=DataOptions)
     spaces: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     macro: Mapping[str, Any] = field(default_factory=dict)
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    precision: str = "auto"
-    inherit: bool = False
-    deterministic: bool = False
-    artifacts: str | None = None
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-    stale_after: float = STALE_AFTER
-    time_limit: float | None = None
-    max_total_epochs: int | None = None
+    precision: SearchPrecision = option(
+        "auto",
+        flag="--precision",
+        help="of every training: fp32, bf16 (bfloat16 autocast), or auto, which times the first "
+        "network when the search is created and takes bf16 where that is clearly faster",
+    )
+    inherit: bool = option(
+        False,
+        flag="--inherit/--no-inherit",
+        help="candidates begin with the weights of the best network so far and are trained for a "
+        "quarter of their epochs; the walk is then no longer the published one",
+    )
+    deterministic: bool = option(
+        False,
+        flag="--deterministic",
+        help="one thread and deterministic algorithms for every training, so that any number of "
+        "workers on one machine gets the same values to the bit",
+    )
+    artifacts: str | None = option(
+        None,
+        flag="--artifacts",
+        help="where checkpoints are kept, from now on: a directory, s3://bucket/prefix or "
+        "gs://bucket/prefix",
+        default="as before, at first egnas-artifacts",
+    )
+    checkpoint_seconds: float = option(
+        10.0,
+        flag="--checkpoint-every",
+        help=BETWEEN_CHECKPOINTS,
+        at_least=0,
+        at_most=LARGEST_NUMBER,
+    )
+    stale_after: float = option(
+        900.0,
+        flag="--stale-after",
+        help="seconds without a sign of life after which a worker counts as dead, where neither "
+        "its process nor its heartbeat can be seen from here; longer than an epoch",
+        at_least=1,
+        at_most=LARGEST_NUMBER,
+    )
+    time_limit: float | None = option(
+        None,
+        flag="--time-limit",
+        help="end this run, with all its workers, after 90s, 30m, 2h (in a study file: seconds); "
+        "the best so far is shown, and the same command goes on",
+        at_least=0,
+        at_most=LARGEST_NUMBER,
+        read=read_duration,
+    )
+    max_total_epochs: int | None = option(
+        None,
+        flag="--max-total-epochs",
+        help="the same after so many epochs of all runs and workers together",
+        at_least=1,
+        at_most=LARGEST_INTEGER,
+    )
 
     def __post_init__(self) -> None:
-        _check_kinds(self)
-        _check_plain(self)
+        _check_tables(self)
+        check_options(self)
         method = find_method(self.method)
         if self.profile is not None and self.profile not in method.profiles:
             known = ", ".join(sorted(method.profiles))
@@ -133,58 +192,82 @@ class SearchOptions:
         return replace(self, spaces=spaces)
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
     """What can be chosen of a final training. What is None is as when it was begun before.
 
-    Args:
-        recipe: fields of `Recipe` that replace those of the search, `label_smoothing` say.
-        ema: train an average of the weights beside them, which keeps so much of itself at each
-            step, 0.99 say, and which is then the network; 0: none, the default.
-        all_images: train on all training images where the search took a `subset` of them;
-            default: on those that the search has trained and validated on.
-        unfinished: train the best network so far of a search that has not ended.
-        again: train with other settings although there are results. The test images are then
-            read another time, and whoever chooses between the results has selected by them.
-        data_root: folder of the data sets' files here; default: as the search has stored it.
-        skip_broken: leave out images of a folder that cannot be read; default: as the search did.
-        checkpoint_seconds: a checkpoint is written after each epoch, but not more often.
+    `recipe` holds fields of `Recipe` that replace those of the search, `label_smoothing` say.
 
     Raises:
         InvalidSpace: an unknown field, or a value that is out of its bounds.
+
+    Example:
+        >>> TrainOptions(recipe={"label_smoothing": 0.1}, ema=0.99).ema
+        0.99
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    ema: float | None = None
-    all_images: bool | None = None
-    unfinished: bool = False
-    again: bool = False
-    data_root: str | None = None
-    skip_broken: bool = False
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    ema: float | None = option(
+        None,
+        flag="--ema",
+        help="train an average of the weights beside them, which keeps so much of itself in each "
+        "step, 0.99 say, and which is then the network",
+        default="0, none",
+        at_least=0,
+        below=1,
+    )
+    all_images: bool | None = option(
+        None,
+        flag="--all-images/--subset-only",
+        help="train on all training images where the search took a subset of them",
+        default="on the subset",
+    )
+    unfinished: bool = option(
+        False,
+        flag="--unfinished",
+        help="train the best network so far of a search that has not ended",
+    )
+    again: bool = option(
+        False,
+        flag="--again",
+        help="train with other settings although there are results; the test images are then "
+        "read another time, and whoever chooses between the results has selected by them",
+    )
+    data_root: str | None = option(
+        None,
+        flag="--data-root",
+        help="folder of the data sets' files here",
+        default="as stored",
+    )
+    skip_broken: bool = option(
+        False,
+        flag="--skip-broken",
+        help="leave out images that cannot be read, where the search did not say so already",
+    )
+    checkpoint_seconds: float = option(
+        10.0,
+        flag="--checkpoint-every",
+        help=BETWEEN_CHECKPOINTS,
+        at_least=0,
+        at_most=LARGEST_NUMBER,
+    )
 
     def __post_init__(self) -> None:
-        _check_kinds(self)
+        _check_tables(self)
+        check_options(self)
         _check_fields("recipe", self.recipe, Recipe)
         Recipe(**self.recipe)
-        check_number("checkpoint_seconds", self.checkpoint_seconds)
-        if self.ema is not None:
-            check_number("ema", self.ema)
-            if self.ema >= 1:
-                raise InvalidSpace(f"`ema` must be below 1, but got ema={self.ema}.")
 
 
-def _check_kinds(options: object) -> None:
-    """Refuse values of wrong types; what is in the tables is looked at later."""
-    for name, kind in get_type_hints(type(options)).items():
-        found = getattr(options, name)
-        table = KINDS.get(name)
-        if table is not None:
-            words = None if isinstance(found, table) else f"a {table.__name__}"
-        else:
-            words = wrong_kind(found, kind)
-        if words is not None:
-            raise InvalidSpace(f"`{name}` must be {words}, but got {name}={short(found)}.")
+def _check_tables(options: object) -> None:
+    """Refuse what is no table; what is in the tables is looked at later."""
+    for name, kind in TABLES.items():
+        found = getattr(options, name, None)
+        if found is not None and not isinstance(found, kind):
+            raise InvalidSpace(
+                f"`{name}` must be a {kind.__name__}, but got {name}={short(found)}."
+            )
 
 
 def _role_with(method: Method, field: str) -> str:
@@ -207,16 +290,3 @@ def _check_fields(name: str, values: Mapping[str, Any], kind: type) -> None:
             raise InvalidSpace(
                 f"`{key}` of `{name}` must be {words}, but got {key}={short(found)}."
             )
-
-
-def _check_plain(options: SearchOptions) -> None:
-    check_integer("seed", options.seed, at_least=0, at_most=LARGEST_SEED)
-    check_number("valid_fraction", options.valid_fraction)
-    if options.subset is not None:
-        check_integer("subset", options.subset, at_least=0)
-    if options.time_limit is not None:
-        check_number("time_limit", options.time_limit)
-    if options.max_total_epochs is not None:
-        check_integer("max_total_epochs", options.max_total_epochs, at_least=1)
-    check_number("checkpoint_seconds", options.checkpoint_seconds)
-    check_number("stale_after", options.stale_after, at_least=1.0)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from searching import NAME, bars, options, searched, story, url
 
 from optuna_egnas import search
-from optuna_egnas._cli._arguments import read_duration
+from optuna_egnas._core.duration import read_duration
 from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.limits import epochs_of, limit_reached
 from optuna_egnas._storage.studies import trials_of

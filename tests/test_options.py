@@ -30,10 +30,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "rate": ({"recipe": {"learning_rate": "x"}}, "`learning_rate` of `recipe` must be a number"),
     "padding": (
         {"recipe": {"crop_padding": 10**9}},
-        "`crop_padding` must be at least 0",
+        "`crop_padding` must be at most 65,536, but got crop_padding=1",
     ),
     "depth": ({"macro": {"min_depth": 2.5}}, "`min_depth` of `macro` must be a whole number"),
-    "precision": ({"precision": 16}, "`precision` must be text, but got precision=16"),
+    "precision": (
+        {"precision": 16},
+        "`precision` must be one of auto, fp32, bf16, but got precision=16",
+    ),
     "field": ({"micro": {"depht": 3}}, "fields of MicroSpace only, but got 'depht'"),
 }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +14,7 @@ from ..evaluation.data.paths import readable
 
 if TYPE_CHECKING:
     from ..options import SearchOptions
-
+    from ._declared import Chosen
 
 STORAGE = "sqlite:///egnas.db"
 Storage = Annotated[
@@ -44,17 +43,7 @@ Workers = Annotated[
     int,
     typer.Option(help="Worker processes; each gets a GPU of its own, or a share of the cores."),
 ]
-CheckpointEvery = Annotated[
-    float | None,
-    typer.Option(help="Seconds between two checkpoints, at least; default: 10."),
-]
-StaleAfter = Annotated[
-    float | None,
-    typer.Option(
-        help="Seconds of silence after which a worker on another machine counts as dead, "
-        "where the storage has no heartbeat; default: 900."
-    ),
-]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
 Simulated = Annotated[
     int | None,
     typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),
@@ -69,30 +58,8 @@ FromFile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def read_duration(text: str | None) -> float | None:
-    """Seconds of "90", "90s", "30m", "2h", "1h30m" or "1.5d".
-
-    Raises:
-        SearchError: it is none of these.
-    """
-    if text is None:
-        return None
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        return sum(float(number) * UNITS[unit] for number, unit in parts)
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    raise SearchError(
-        "A time limit must be like 90s, 30m, 2h or 1h30m (a bare number: seconds), "
-        f"but got {text!r}."
-    )
-
 
 def read_arguments(data: str) -> tuple[str, str | None, SearchOptions]:
-    # Here, since they load torch: `egnas --help` need not.
     from .._search.study_file import read_study_file
     from ..options import SearchOptions
 
@@ -102,19 +69,13 @@ def read_arguments(data: str) -> tuple[str, str | None, SearchOptions]:
     return file.dataset, file.name, file.options
 
 
-def changed_options(
-    options: SearchOptions,
-    *,
-    plain: dict[str, Any],
-    data: dict[str, Any],
-    fields: dict[str, Any],
-) -> SearchOptions:
-    """The options with those of the command line, where they were given.
+def changed_options(options: SearchOptions, chosen: Chosen) -> SearchOptions:
+    """The options with those of the command line, where they were given."""
+    from ..options import DataOptions, SearchOptions
 
-    `fields` are those of the method's spaces, each for the first space that has it.
-    """
-    changed = replace(options, data=replace(options.data, **_given(data)), **_given(plain))
-    return changed.with_fields(**_given(fields))
+    data = replace(options.data, **chosen.of(DataOptions))
+    changed = replace(options, data=data, **chosen.of(SearchOptions))
+    return changed.with_fields(**chosen.of_spaces())
 
 
 def checked_name(name: str) -> str:
@@ -122,7 +83,3 @@ def checked_name(name: str) -> str:
     if not name.strip():
         raise SearchError(f"A search must have a name that can be seen, but got {name!r}.")
     return readable(name)
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}

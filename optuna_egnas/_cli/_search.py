@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import EgnasError
+from ..options import DataOptions, SearchOptions
 from ._arguments import (
     STORAGE,
-    CheckpointEvery,
+    Device,
     Json,
-    StaleAfter,
     Storage,
     Workers,
     changed_options,
     checked_name,
     read_arguments,
-    read_duration,
 )
+from ._declared import Chosen, space_kinds, with_options
 from ._output import ending_in_order, errors, print_json, quiet_optuna, record, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .._search.setup import Setup
-    from ..options import SearchOptions
     from ._show_search import Display
 
 
+@with_options(SearchOptions, DataOptions, *space_kinds())
 def search(
     data: Annotated[
         str,
@@ -42,78 +42,9 @@ def search(
     name: Annotated[
         str | None, typer.Option(help="The search's name; default: the data set's.")
     ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(help="The search method: egnas (default), or your own, package.module:NAME."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the split and every training.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
-    profile: Annotated[
-        str | None, typer.Option(help="Size of the space: quick (default for digits) or full.")
-    ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="Rules of the walk: paper (published, the default) or sound."),
-    ] = None,
-    min_depth: Annotated[int | None, typer.Option(help="Layers to begin with.")] = None,
-    max_width: Annotated[int | None, typer.Option(help="Channels to begin with.")] = None,
-    max_params: Annotated[int | None, typer.Option(help="No network has more parameters.")] = None,
-    max_macs: Annotated[
-        int | None, typer.Option(help="No network has more multiply-accumulates per image.")
-    ] = None,
-    subset: Annotated[
-        int | None, typer.Option(help="Use so many training images only, class by class.")
-    ] = None,
-    valid_fraction: Annotated[
-        float | None, typer.Option(help="Share of the training images kept for validation.")
-    ] = None,
-    test_fraction: Annotated[
-        float | None, typer.Option(help="Of folder:PATH without a test folder: share kept.")
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Of folder:PATH: images are resized to so many pixels.")
-    ] = None,
-    ground: Annotated[
-        str | None,
-        typer.Option(help="What transparent images are laid on: a colour; default: white."),
-    ] = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
-    ] = False,
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of the data sets' files; default: data.")
-    ] = None,
-    download: Annotated[bool, typer.Option(help="Download a data set that is not there.")] = False,
-    precision: Annotated[
-        str | None,
-        typer.Option(help="fp32, bf16, or auto (default): the faster, found out at the start."),
-    ] = None,
-    inherit: Annotated[
-        bool,
-        typer.Option(help="Begin with the weights of the best so far, and train for less long."),
-    ] = False,
-    deterministic: Annotated[
-        bool, typer.Option(help="One thread and deterministic algorithms for every training.")
-    ] = False,
-    artifacts: Annotated[
-        str | None,
-        typer.Option(
-            help="Where checkpoints are kept: a directory, s3://bucket/prefix or "
-            "gs://bucket/prefix; default: as before, at first egnas-artifacts."
-        ),
-    ] = None,
-    checkpoint_every: CheckpointEvery = None,
-    stale_after: StaleAfter = None,
-    time_limit: Annotated[
-        str | None,
-        typer.Option(
-            help="End this run, with all its workers, after 90s, 30m, 2h ...; the best so far is "
-            "shown, and the same command goes on."
-        ),
-    ] = None,
-    max_total_epochs: Annotated[
-        int | None, typer.Option(help="The same after so many epochs of all runs and workers.")
-    ] = None,
+    device: Device = "auto",
+    *,
+    chosen: Chosen,
     workers: Workers = 1,
     engine: Annotated[
         str, typer.Option(help="What runs several workers: processes (here) or ray (a cluster).")
@@ -130,39 +61,7 @@ def search(
     from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
-    options = changed_options(
-        options,
-        plain={
-            "method": method,
-            "seed": seed,
-            "profile": profile,
-            "subset": subset,
-            "valid_fraction": valid_fraction,
-            "precision": precision,
-            "inherit": inherit or None,
-            "deterministic": deterministic or None,
-            "artifacts": artifacts,
-            "checkpoint_seconds": checkpoint_every,
-            "stale_after": stale_after,
-            "time_limit": read_duration(time_limit),
-            "max_total_epochs": max_total_epochs,
-        },
-        data={
-            "root": data_root,
-            "download": download or None,
-            "image_size": image_size,
-            "test_fraction": test_fraction,
-            "ground": ground,
-            "skip_broken": skip_broken or None,
-        },
-        fields={
-            "policy": policy,
-            "min_depth": min_depth,
-            "max_width": max_width,
-            "max_params": max_params,
-            "max_macs": max_macs,
-        },
-    )
+    options = changed_options(options, chosen)
     quiet_optuna()
     _workers.check_workers(workers, engine, storage)
     name = own_name if name is None else checked_name(name)
@@ -197,36 +96,25 @@ def search(
         _finish(setup, storage, as_json=as_json)
 
 
+JOINING = ("artifacts", "checkpoint_seconds", "stale_after", "root")
+"""What a worker chooses for itself."""
+
+
+@with_options(SearchOptions, DataOptions, only=JOINING)
 def worker(
     storage: Annotated[str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.")],
     name: Annotated[str, typer.Option(help="The search's name.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of the data sets' files here.")
-    ] = None,
-    artifacts: Annotated[
-        str | None, typer.Option(help="Where checkpoints are kept; default: as stored.")
-    ] = None,
-    checkpoint_every: CheckpointEvery = None,
-    stale_after: StaleAfter = None,
+    device: Device = "auto",
+    *,
+    chosen: Chosen,
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
     from .._search.run import run
     from .._search.worker import join
-    from ..options import SearchOptions
     from . import _show_search as _show
 
-    options = changed_options(
-        SearchOptions(),
-        plain={
-            "artifacts": artifacts,
-            "checkpoint_seconds": checkpoint_every,
-            "stale_after": stale_after,
-        },
-        data={"root": data_root},
-        fields={},
-    )
+    options = changed_options(SearchOptions(), chosen)
     quiet_optuna()
     display = _show.Display(errors)
     with _show.storage_trouble(storage):

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import InvalidSpace, short
+from .declared import check_options, option
 from .history import Candidate, History, Running, Trained
 from .network import Network, Shape
 from .proposal import Course, Done, Incumbent, Proposal, Prospect, Step, Walk
@@ -51,16 +52,10 @@ class Space:
     """What one study searches: the task, the limits, and the rules of its method.
 
     Args:
-        policy: the named set of rules; `paper` is the published one.
         input_shape: channels, height and width of an image.
         classes: number of classes, at least 2.
         n_valid: number of validation images, where it is known: scores that are fractions are
             then compared as exact counts of right answers, others with a tolerance of 1e-9.
-        max_params: no network with more parameters is ever proposed.
-        max_macs: no network with more multiply-accumulates per image is ever proposed.
-        inherit: where candidates begin with the incumbent's weights, the share of their epochs
-            that they are then trained for, above 0, at most 1; None: all are trained from
-            scratch. See `inheriting.py`.
     """
 
     method: ClassVar[str]
@@ -68,13 +63,37 @@ class Space:
     policies: ClassVar[tuple[str, ...]] = ("paper",)
     """The sets of rules that there are."""
 
-    policy: str = "paper"
+    policy: str = option(
+        "paper",
+        flag="--policy",
+        help="the named set of rules of the walk: paper (the published one) or sound",
+    )
     input_shape: Shape = (3, 32, 32)
     classes: int = 10
     n_valid: int | None = None
-    max_params: int | None = None
-    max_macs: int | None = None
-    inherit: float | None = None
+    max_params: int | None = option(
+        None,
+        flag="--max-params",
+        help="no network has more parameters",
+        default="no limit",
+        at_least=1,
+        at_most=LARGEST_INTEGER,
+    )
+    max_macs: int | None = option(
+        None,
+        flag="--max-macs",
+        help="no network has more multiply-accumulates per image",
+        default="no limit",
+        at_least=1,
+        at_most=LARGEST_INTEGER,
+    )
+    inherit: float | None = option(
+        None,
+        help="candidates begin with the incumbent's weights and are trained for this share of "
+        "their epochs; None: all are trained from scratch",
+        above=0,
+        at_most=1,
+    )
 
     @abstractmethod
     def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
@@ -238,27 +257,20 @@ class Space:
 
 
 def check_task(space: Space) -> None:
-    """Refuse values that are out of bounds in any search."""
+    """Refuse values that are out of bounds in any search, or out of those of declared options."""
+    check_options(space)
     if space.policy not in space.policies:
         raise InvalidSpace(
             f"`policy` must be one of {', '.join(space.policies)}, but got {short(space.policy)}."
         )
-    if space.inherit is not None:
-        check_number("inherit", space.inherit)
-        if not 0 < space.inherit <= 1:
-            raise InvalidSpace(
-                f"`inherit` must be above 0 and at most 1, but got inherit={space.inherit}."
-            )
     if len(space.input_shape) != 3:
         raise InvalidSpace(
             f"`input_shape` must be (channels, height, width), but got {short(space.input_shape)}."
         )
     check_integers("input_shape", space.input_shape, at_least=1)
     check_integer("classes", space.classes, at_least=2)
-    for name in ("n_valid", "max_params", "max_macs"):
-        value = getattr(space, name)
-        if value is not None:
-            check_integer(name, value, at_least=1)
+    if space.n_valid is not None:
+        check_integer("n_valid", space.n_valid, at_least=1)
 
 
 def check_integer(

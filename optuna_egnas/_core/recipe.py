@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from ..errors import InvalidSpace, short
+from .declared import check_options, documented, option
 from .network import Shape
 
 Precision = Literal["fp32", "bf16"]
@@ -14,61 +13,77 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 FP32: Precision = "fp32"
 SMALLEST_CROPPED_SIDE = 16
 
-_BOUNDS: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
-    (("learning_rate", "gradient_clip"), "above 0, at most 1e30", lambda it: 0 < it <= 1e30),
-    (("weight_decay",), "at least 0, at most 1e30", lambda it: 0 <= it <= 1e30),
-    (("crop_padding", "cutout"), "at least 0, at most 65536", lambda it: 0 <= it <= 2**16),
-    (("momentum", "warmup", "label_smoothing"), "at least 0 and below 1", lambda it: 0 <= it < 1),
-    (("batch_size",), "at least 2, at most 1048576", lambda it: 2 <= it <= 2**20),
-    (("precision",), "one of fp32, bf16", lambda it: it in PRECISIONS),
-)
-"""Of the fields of a recipe."""
+LARGEST = 1e30
+"""Of rates and norms: beyond it, they are no more than infinite."""
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How a network is trained: SGD with a cosine schedule per step, and the augmentation.
 
     `for_images` gives the published augmentation; by default there is none.
 
-    Args:
-        learning_rate: the highest rate, above 0: that of the first step, but for `warmup`.
-        warmup: in this share of the steps, the first ones, the rate rises in a straight line;
-            at least 0, below 1.
-        momentum: at least 0, below 1.
-        weight_decay: at least 0, for all parameters alike.
-        batch_size: at least 2. A last batch of one image is left out.
-        gradient_clip: largest norm of all gradients together, above 0.
-        crop_padding: pixels of zeros around an image before a random crop of its own size.
-        cutout: side in pixels of a random square that is set to the mean; 0 for none. Its
-            centre is in the image, its border may be cut off.
-        flip: mirror half of the images left to right.
-        label_smoothing: this share of each label is spread evenly over all classes; at least 0,
-            below 1.
-        precision: fp32, or bf16 for bfloat16 autocast in training and in validation.
-
     Raises:
         InvalidSpace: a value is out of its bounds.
     """
 
-    learning_rate: float = 0.025
-    warmup: float = 0.0
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    batch_size: int = 64
-    gradient_clip: float = 5.0
-    crop_padding: int = 0
-    cutout: int = 0
-    flip: bool = False
-    label_smoothing: float = 0.0
-    precision: Precision = FP32
+    learning_rate: float = option(
+        0.025,
+        help="the highest rate: that of the first step, but for `warmup`",
+        above=0,
+        at_most=LARGEST,
+    )
+    warmup: float = option(
+        0.0,
+        help="the rate rises in a straight line in this share of the steps, the first ones",
+        at_least=0,
+        below=1,
+    )
+    momentum: float = option(
+        0.9, help="share of its last change that each weight keeps", at_least=0, below=1
+    )
+    weight_decay: float = option(3e-4, help="of all parameters alike", at_least=0, at_most=LARGEST)
+    batch_size: int = option(
+        64,
+        help="images in a batch; a last batch of one image is left out",
+        at_least=2,
+        at_most=2**20,
+    )
+    gradient_clip: float = option(
+        5.0, help="largest norm of all gradients together", above=0, at_most=LARGEST
+    )
+    crop_padding: int = option(
+        0,
+        help="pixels of zeros around an image before a random crop of its own size",
+        at_least=0,
+        at_most=2**16,
+    )
+    cutout: int = option(
+        0,
+        help="side in pixels of a random square that is set to the mean, 0 for none; its centre "
+        "is in the image, its border may be cut off",
+        at_least=0,
+        at_most=2**16,
+    )
+    flip: bool = option(False, help="mirror half of the images left to right")
+    label_smoothing: float = option(
+        0.0,
+        flag="--label-smoothing",
+        help="this share of each label is spread evenly over all classes, 0.1 say",
+        default="0; in a final training that of the search",
+        at_least=0,
+        below=1,
+    )
+    precision: Precision = option(
+        FP32,
+        flag="--precision",
+        help="fp32, or bf16 for bfloat16 autocast in training and in validation",
+        default="fp32; in a final training that of the search",
+    )
 
     def __post_init__(self) -> None:
-        for names, bound, holds in _BOUNDS:
-            for name in names:
-                if not holds(getattr(self, name)):
-                    value = getattr(self, name)
-                    raise InvalidSpace(f"`{name}` must be {bound}, but got {name}={short(value)}.")
+        check_options(self)
 
     @classmethod
     def for_images(cls, input_shape: Shape, *, flip: bool) -> Recipe:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @plain_modes()
-def export(
+def export(  # noqa: PLR0913 - public; all but two by name
     source: LinkedStudies | TrainedNetwork | str | Path,
     out: str | Path | None = None,
     *,

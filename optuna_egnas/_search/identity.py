@@ -15,7 +15,8 @@ from .._core.text import clipped, one_line
 from .._storage.link import Link, find_search, read_places
 from .._storage.opening import open_storage
 from ..errors import InvalidSpace, SearchError
-from ..evaluation.data.images import GROUND, READING
+from ..evaluation.data.ground import GROUND
+from ..evaluation.data.images import READING
 from ..evaluation.data.labelled import DATASETS, LabelledImages, load_training, split
 from ..evaluation.data.options import DataOptions
 from ..evaluation.engine.precision import AUTO, faster_precision

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @plain_modes()
-def search(
+def search(  # noqa: PLR0913 - public; all but one by name
     data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,

@@ -59,7 +59,7 @@ class Setup:
 
 
 @plain_modes()
-def prepare(
+def prepare(  # noqa: PLR0913 - as `search`, which is public
     data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
@@ -115,7 +115,7 @@ def prepare(
     )
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - the parts of a setup
     studies: LinkedStudies,
     images: tuple[LabelledImages, LabelledImages],
     *,

@@ -108,7 +108,7 @@ def create_linked_studies(
     )
 
 
-def create_in(
+def create_in(  # noqa: PLR0913 - as `create_linked_studies`
     open_it: Callable[[], BaseStorage],
     *,
     name: str,

@@ -11,11 +11,9 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-import optuna
-
 from .attributes import of_study
-from .link import partner_names, read_link
-from .private import all_trials, storage_of, study_attributes, write_attribute
+from .link import Partners, read_link
+from .private import all_trials, study_attributes, write_attribute
 from .reader import RESUMED
 
 if TYPE_CHECKING:
@@ -39,13 +37,16 @@ def write_limits(study: Study, *, time_limit: float | None, max_total_epochs: in
         write_attribute(study, LIMITS, limits)
 
 
-def limit_reached(study: Study) -> str | None:
-    """Which limit of its search has been reached, in words; None while none has."""
+def limit_reached(study: Study, partners: Partners | None = None) -> str | None:
+    """Which limit of its search has been reached, in words; None while none has.
+
+    `partners`: the other studies of the search, for whoever asks more than once.
+    """
     limits = of_study(study_attributes(study), LIMITS) or {}
     ends, most = limits.get(ENDS), limits.get(EPOCHS)
     if ends is not None and time.time() >= ends:
         return "the time limit is reached"
-    if most is not None and _total_epochs(study) >= most:
+    if most is not None and _total_epochs(study, partners) >= most:
         return f"the limit of {most} epochs in all is reached"
     return None
 
@@ -58,13 +59,8 @@ def epochs_of(trial: FrozenTrial) -> int:
     return max(0, math.floor(done) - int(trial.user_attrs.get(RESUMED, 0)))
 
 
-def _total_epochs(study: Study) -> int:
-    link = read_link(study_attributes(study))
-    studies = [study]
-    if link is not None:
-        storage = storage_of(study)
-        studies += [
-            optuna.load_study(study_name=name, storage=storage)
-            for name in partner_names(storage, link).values()
-        ]
+def _total_epochs(study: Study, partners: Partners | None) -> int:
+    if partners is None:
+        partners = Partners(study, read_link(study_attributes(study)))
+    studies = [study, *partners.studies.values()]
     return sum(epochs_of(trial) for each in studies for trial in all_trials(each))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -200,6 +201,28 @@ def partner_names(storage: BaseStorage, link: Link) -> dict[str, str]:
     return {role: found[role][0] for role in partners}
 
 
+class Partners:
+    """The other studies of a study's search: found once, when they are first asked for."""
+
+    def __init__(self, study: Study, link: Link | None) -> None:
+        self._study, self._link = study, link
+
+    @cached_property
+    def studies(self) -> dict[str, Study]:
+        """They by role; none where the study is not linked.
+
+        Raises:
+            SearchError: one of them is missing.
+        """
+        if self._link is None:
+            return {}
+        storage = storage_of(self._study)
+        return {
+            role: optuna.load_study(study_name=name, storage=storage)
+            for role, name in partner_names(storage, self._link).items()
+        }
+
+
 def check_name(name: str) -> None:
     """Refuse a name that no search can have.
 
@@ -278,10 +301,8 @@ def start_of(study: Study, link: Link, *, write: bool = True) -> Space:
 
 
 def _handed_over(study: Study, link: Link, role: Role) -> Mapping[str, Any]:
-    storage, roles = storage_of(study), link.roles
-    before = roles[roles.index(role.name) - 1]
-    name = partner_names(storage, link)[before]
-    earlier = optuna.load_study(study_name=name, storage=storage)
+    before = link.roles[link.roles.index(role.name) - 1]
+    earlier = Partners(study, link).studies[before]
     earlier_link = read_link(study_attributes(earlier))
     assert earlier_link is not None and role.start is not None
     space = start_of(earlier, earlier_link)

@@ -21,6 +21,8 @@ from .._storage.reader import NO_VERDICT, RESUMED, Reader, forgotten
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
+    from .._storage.link import Link, Partners
+
 
 SIGN_SECONDS = 10.0
 """Signs of life are not written more often than this: each costs as much as a report."""
@@ -94,7 +96,8 @@ class Life:
 class Account:
     """Says of one trial what it is, how it goes and what it means, in words.
 
-    `step` is its place on the likeliest path; None where the walk has left it behind.
+    It holds all that is read at the beginning of a trial and handed down. `step` is its place on
+    the likeliest path; None where the walk has left it behind.
     """
 
     trial: Trial
@@ -102,7 +105,8 @@ class Account:
     candidate: Candidate
     step: Step | None
     phase: str
-    role: str
+    link: Link
+    partners: Partners
     watch: Callable[[Progress], None] | None
     life: Life
 
@@ -131,7 +135,7 @@ class Account:
         space, step = self.reader.space, self.step
         self.watch(
             Progress(
-                role=self.role,
+                role=self.link.role,
                 phase=self.phase,
                 candidate=space.describe_proposal(step.proposal)
                 if step

@@ -71,7 +71,7 @@ def _never_trained(
     account: Account, trials: Sequence[FrozenTrial], *, memory: bool
 ) -> set[int] | None:
     """Failures of a study that begins by itself and has trained nothing; None where they count."""
-    if method(account.reader.space.method).role(account.role).start is not None:
+    if method(account.reader.space.method).role(account.link.role).start is not None:
         return None  # it begins with what was trained
     failed = [trial for trial in trials if _may_be_tried_again(trial)]
     kind = _kind(trials[account.trial.number])

@@ -23,8 +23,8 @@ from .._core.recipe import Recipe
 from .._storage.claims import DROPPED, claimed_phase, patience_of, write_stop
 from .._storage.interrupts import interruptible
 from .._storage.limits import LIMIT, limit_reached
-from .._storage.link import Link, partner_names, read_link, start_of
-from .._storage.private import all_trials, storage_of, study_attributes
+from .._storage.link import Link, Partners, read_link, start_of
+from .._storage.private import all_trials, study_attributes
 from .._storage.reader import Reader, suggest
 from ..errors import EgnasError, SearchError
 from .account import Account, Life, Progress
@@ -119,26 +119,27 @@ class Objective:
             candidate=candidate,
             step=reader.space.step_of(reader.history(trial.study), candidate),
             phase=claimed_phase(frozen) or "enqueued",
-            role=link.role,
+            link=link,
+            partners=Partners(trial.study, link),
             watch=self.watch,
             life=Life(trial=trial, patience=patience_of(frozen)),
         )
         with account.life:
-            return self._score(account, link)
+            return self._score(account)
 
-    def _score(self, account: Account, link: Link) -> float:
+    def _score(self, account: Account) -> float:
         """Train a trial's candidate, or take over what is known of it."""
-        trial, reader, candidate = account.trial, account.reader, account.candidate
+        reader, candidate = account.reader, account.candidate
         account.begin()
         known = None
         if reader.space.inherit is None:
             # Where weights are inherited, there must be some in this study.
-            known = _trained_elsewhere(trial.study, link, candidate)
+            known = _trained_elsewhere(account)
         if known is not None:
             return account.copy(*known)
-        place = self._place(link, candidate)
+        place = self._place(account.link, candidate)
         try:
-            return self._train(account, link, place)
+            return self._train(account, place)
         except KeyboardInterrupt:
             place.write()
             raise
@@ -156,32 +157,31 @@ class Objective:
             place.remove() if account.is_given_up() else place.write()
             raise
 
-    def _train(self, account: Account, link: Link, place: Place) -> float:
+    def _train(self, account: Account, place: Place) -> float:
         trial, start = account.trial, place.newest()
         account.resume(start.epoch if start else 0)
         records: list[EpochRecord] = []
-        run = self._course(account, link, account.candidate, place, start)
+        run = self._course(account, account.candidate, place, start)
         with closing(run):
             for record in _guarded(trial, run):
                 records.append(record)
                 trial.report(record.valid_accuracy, record.epoch)
                 account.tell(record.epoch, max(record.valid_accuracy for record in records))
                 account.life.show(record.seconds)
-                if _should_stop(trial, last=record.epoch == account.candidate.epochs):
+                if _should_stop(account, last=record.epoch == account.candidate.epochs):
                     _write_records(trial, records, self.device)
                     account.stop(record.epoch)
         _write_records(trial, records, self.device)
         score = max(record.valid_accuracy for record in records)
         step = account.judge(score, max(record.train_accuracy for record in records))
         if account.reader.space.inherit is not None:
-            self._hand_on(link, account.candidate, step, place)
+            self._hand_on(account, step, place)
         place.remove()
         return score
 
     def _course(
         self,
         account: Account,
-        link: Link,
         candidate: Candidate,
         place: Place,
         start: Checkpoint | None,
@@ -189,27 +189,27 @@ class Objective:
         """A candidate's training from where it stands; from its parent's weights at first."""
         parent, inherited = candidate.parent, None
         if start is None and parent is not None:
-            inherited = self._weights(account, link, parent)
+            inherited = self._weights(account, parent)
         task = self.task(account.reader)
         return train_candidate(task, candidate, start=start, place=place, inherited=inherited)
 
-    def _weights(self, account: Account, link: Link, candidate: Candidate) -> Weights:
+    def _weights(self, account: Account, candidate: Candidate) -> Weights:
         """The final weights of a finished candidate.
 
         Where they are not kept, in a place that another machine does not see, say, the candidate
         is trained again: they come out the same, as far as trainings do here. No limit counts
         those epochs.
         """
-        place = self._place(link, candidate)
+        place = self._place(account.link, candidate)
         kept = place.kept_weights()
         if kept is not None:
             return kept
         account.trial.set_user_attr("parent_trained_again", True)
         try:
-            with closing(self._course(account, link, candidate, place, place.newest())) as run:
+            with closing(self._course(account, candidate, place, place.newest())) as run:
                 for record in _guarded(account.trial, run):
                     account.life.show(record.seconds)
-                    if _should_stop(account.trial, last=False):
+                    if _should_stop(account, last=False):
                         account.stop(0)
         except (KeyboardInterrupt, optuna.TrialPruned):
             place.write()
@@ -218,15 +218,16 @@ class Objective:
         place.remove()
         return place.latest_weights()
 
-    def _hand_on(self, link: Link, candidate: Candidate, step: Step | None, place: Place) -> None:
+    def _hand_on(self, account: Account, step: Step | None, place: Place) -> None:
         """Keep the weights of a candidate that may yet have children, until it has no more."""
+        candidate = account.candidate
         if candidate.is_trained_on or (step is not None and not step.passed):
             return
         place.keep_weights()
         # The parent may be asked for once more, if this trial is lost; not so who came before it.
         before = candidate.parent and candidate.parent.parent
         if step is not None and before is not None:
-            self._place(link, before).remove_weights()
+            self._place(account.link, before).remove_weights()
 
     def _place(self, link: Link, candidate: Candidate) -> Place:
         return self.checkpoints.place(link.run, link.role, candidate, self.recipe, self.seed)
@@ -241,31 +242,26 @@ def _read(study: Study) -> tuple[Link, Reader]:
     return link, Reader.of(study, start_of(study, link))
 
 
-def _trained_elsewhere(
-    study: Study, link: Link, candidate: Candidate
-) -> tuple[str, FrozenTrial] | None:
+def _trained_elsewhere(account: Account) -> tuple[str, FrozenTrial] | None:
     """An earlier study's finished trial of the same candidate, with the name of that study.
 
     It would come out the same to the last bit, since its seed is derived from the candidate.
     """
-    earlier = link.roles[: link.roles.index(link.role)]
-    if not earlier:
-        return None
-    storage = storage_of(study)
-    partners = partner_names(storage, link)
-    for name in (partners[role] for role in earlier):
-        _, reader = _read(other := optuna.load_study(study_name=name, storage=storage))
+    link = account.link
+    for role in link.roles[: link.roles.index(link.role)]:
+        _, reader = _read(other := account.partners.studies[role])
         for trial in all_trials(other):
-            if trial.state is TrialState.COMPLETE and reader.candidate(trial) == candidate:
-                return name, trial
+            if trial.state is TrialState.COMPLETE and reader.candidate(trial) == account.candidate:
+                return other.study_name, trial
     return None
 
 
-def _should_stop(trial: Trial, *, last: bool) -> bool:
+def _should_stop(account: Account, *, last: bool) -> bool:
     """Whether the pruner stops the trial, or a limit of its search; never at its last epoch."""
+    trial = account.trial
     if trial.should_prune():
         return True
-    reason = None if last else limit_reached(trial.study)
+    reason = None if last else limit_reached(trial.study, account.partners)
     if reason is not None:
         write_stop(trial.study, all_trials(trial.study)[trial.number], LIMIT, reason)
     return reason is not None

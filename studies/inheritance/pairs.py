@@ -153,7 +153,7 @@ def _arms() -> Iterator[tuple[str, int, int]]:
         yield "inherited", epochs, 0
 
 
-def _trained(
+def _trained(  # noqa: PLR0913 - one training
     space: Space,
     images: tuple[LabelledImages, LabelledImages],
     recipe: Recipe,

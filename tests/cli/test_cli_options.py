@@ -10,6 +10,7 @@ import pytest
 from commands import TINY, Shell
 from optuna.trial import TrialState
 
+from optuna_egnas._core.method import DEFAULT, method
 from optuna_egnas._methods.egnas.replay.trace import read_trace
 from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._search.study_file import KINDS, TABLES, read_study_file
@@ -36,9 +37,9 @@ BAD_OPTIONS = {
     "--subset 999999999999": ("subset must be 20",),
     "--subset 999999999999999999999": ("`subset` must be at most",),
     "--subset many": ("--subset", "integer"),
-    "--valid-fraction 0": ("valid_fraction must lie between 0 and 1",),
+    "--valid-fraction 0": ("`valid_fraction` must be above 0 and below 1",),
     "--valid-fraction nan": ("valid_fraction", "nan"),
-    "--valid-fraction 1": ("valid_fraction", "found 1.0"),
+    "--valid-fraction 1": ("valid_fraction", "=1.0"),
     "--seed -1": ("`seed` must be at least 0", "-1"),
     "--seed 99999999999999999999": ("`seed` must be at most",),
     "--seed x": ("--seed",),
@@ -171,7 +172,9 @@ def test_a_study_file_knows_every_option_of_a_search(tmp_path: Path) -> None:
     found = read_study_file(file).options
 
     assert (found.time_limit, found.max_total_epochs) == (90, 7)
-    assert {each.name for each in fields(SearchOptions)} <= {*KINDS, *TABLES}
+    roles = {role.name for role in method(DEFAULT).roles}
+    known = {*KINDS, *TABLES, *roles}
+    assert {each.name for each in fields(SearchOptions)} - {"spaces"} <= known
 
 
 def test_options_on_the_command_line_come_before_those_of_the_study_file(egnas: Shell) -> None:

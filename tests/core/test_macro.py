@@ -170,7 +170,7 @@ def test_multiply_accumulates_are_a_limit_too() -> None:
         ({"max_width": 2}, "`max_width` must be at least min_width=4, but got max_width=2."),
         ({"width_step": 0}, "`width_step` must be at least 1"),
         ({"max_width": 8.5}, "`max_width` must be a whole number, but got max_width=8.5."),
-        ({"depth_gain": -0.1}, "`depth_gain` must be at least 0.0, but got depth_gain=-0.1."),
+        ({"depth_gain": -0.1}, "`depth_gain` must be at least 0, but got depth_gain=-0.1."),
         ({"depth_slack": float("nan")}, "`depth_slack` must be a number, but got"),
         ({"policy": "best"}, "`policy` must be one of paper, sound, but got 'best'."),
         ({"classes": 1}, "`classes` must be at least 2, but got classes=1."),

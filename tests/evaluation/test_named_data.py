@@ -268,10 +268,13 @@ def test_test_labels_beyond_the_classes_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"image_size": 0}, "image_size must be an int of at least 1, found 0"),
-        ({"image_size": "8"}, "at least 1, found '8'"),
-        ({"test_fraction": 1.0}, "test_fraction must lie between 0 and 1, .*found 1.0"),
-        ({"test_fraction": "a"}, "found 'a'"),
+        ({"image_size": 0}, "`image_size` must be at least 1, but got image_size=0"),
+        ({"image_size": "8"}, "whole number, but got image_size='8'"),
+        (
+            {"test_fraction": 1.0},
+            "`test_fraction` must be above 0 and below 1, but got test_fraction=1.0",
+        ),
+        ({"test_fraction": "a"}, "a number, but got test_fraction='a'"),
         ({"image_size": 8}, "image_size is for folder:PATH only, found 8 and digits"),
     ],
 )

@@ -39,7 +39,7 @@ def network_of(architecture, *, seed=0, channels=1):
     return build(architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed))
 
 
-def trained(network, training, validation, *, epochs=1, recipe=None, seed=0, device="cpu"):
+def trained(network, training, validation, *, epochs=1, recipe=None, seed=0, device="cpu"):  # noqa: PLR0913 - as the loop
     return train(
         network,
         training,

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ..._core.automaton import AutomatonSpace
+from ..._core.declared import option as declared
 from ..._core.network import Network
 from ..._core.problem import (
     LARGEST_INTEGER,
+    LARGEST_NUMBER,
     MOST_EPOCHS,
     Published,
-    check_integer,
-    check_number,
     check_smallest_fits,
     check_task,
 )
@@ -27,34 +27,24 @@ from .operations import operation
 START_OP, START_KERNEL = "sep", 3
 MOST_LAYERS, MOST_CHANNELS = 1000, 100_000
 """Of one network: far more than any search needs, and few enough to list."""
-_WHOLE = (
-    ("min_depth", 1, MOST_LAYERS),
-    ("max_depth", 1, MOST_LAYERS),
-    ("min_width", 1, MOST_CHANNELS),
-    ("max_width", 1, MOST_CHANNELS),
-    ("width_step", 1, LARGEST_INTEGER),
-    ("base_epochs", 1, MOST_EPOCHS),
-    ("epochs_per_layer", 0, MOST_EPOCHS),
-    ("epochs_per_width_step", 0, MOST_EPOCHS),
-    ("depth_patience", 0, LARGEST_INTEGER),
-    ("width_patience", 0, LARGEST_INTEGER),
-)
-"""Of the whole numbers of a macro space: the least and the most."""
+OF_PROFILE = "the profile's, {} at full size"
+FOUND = "in linked studies what the macro search found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSpace(AutomatonSpace):
-    """What both spaces of EGNAS share: their networks are chains, counted in closed form.
-
-    Args:
-        level: under `sound`, the chance with which a narrower network that is no better would
-            pass for better: above 0, at most 0.5 (then any gain passes).
-    """
+    """What both spaces of EGNAS share: their networks are chains, counted in closed form."""
 
     method: ClassVar[str] = "egnas"
     policies: ClassVar[tuple[str, ...]] = ("paper", "sound")
 
-    level: float = 0.25
+    level: float = declared(
+        0.25,
+        help="under `sound`, the chance with which a narrower network that is no better would "
+        "pass for better; with 0.5, any gain passes",
+        above=0,
+        at_most=0.5,
+    )
 
     @classmethod
     def network_from_json(cls, record: Mapping[str, Any]) -> Architecture:
@@ -113,42 +103,81 @@ class ChainSpace(AutomatonSpace):
         layers = zip(chain.ops, chain.kernels, strict=True)
         return tuple(f"{op} {kernel}x{kernel}" for op, kernel in layers)
 
-    def _check_shared(self) -> None:
-        check_task(self)
-        check_number("level", self.level)
-        if not 0 < self.level <= 0.5:
-            raise InvalidSpace(
-                f"`level` must be above 0 and at most 0.5, but got level={self.level}."
-            )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacroBounds(ChainSpace):
     """Depths and widths, with every threshold of the rules; see `MacroSpace`."""
 
-    min_depth: int = 10
-    max_depth: int = 100
-    min_width: int = 16
-    max_width: int = 64
-    width_step: int = 2
-    base_epochs: int = 10
-    epochs_per_layer: int = 1
-    epochs_per_width_step: int = 2
-    depth_gain: float = Published(0.001)
-    depth_slack: float = Published(0.0005)
-    depth_patience: int = 2
-    width_patience: int = 2
-    target_accuracy: float | None = Published(1.0)
-    target_tolerance: float = 0.001
+    min_depth: int = declared(
+        10,
+        flag="--min-depth",
+        help="layers of the shallowest network, the first",
+        default=OF_PROFILE.format(10),
+        at_least=1,
+        at_most=MOST_LAYERS,
+    )
+    max_depth: int = declared(
+        100, help="layers of the deepest network", at_least=1, at_most=MOST_LAYERS
+    )
+    min_width: int = declared(
+        16, help="channels of the narrowest network", at_least=1, at_most=MOST_CHANNELS
+    )
+    max_width: int = declared(
+        64,
+        flag="--max-width",
+        help="channels of the widest network, the first",
+        default=OF_PROFILE.format(64),
+        at_least=1,
+        at_most=MOST_CHANNELS,
+    )
+    width_step: int = declared(
+        2,
+        help="channels taken off per attempt of the width phase",
+        at_least=1,
+        at_most=LARGEST_INTEGER,
+    )
+    base_epochs: int = declared(
+        10, help="epochs of the first candidate", at_least=1, at_most=MOST_EPOCHS
+    )
+    epochs_per_layer: int = declared(
+        1, help="epochs added per attempt of the depth phase", at_least=0, at_most=MOST_EPOCHS
+    )
+    epochs_per_width_step: int = declared(
+        2, help="epochs added per attempt of the width phase", at_least=0, at_most=MOST_EPOCHS
+    )
+    depth_gain: float = declared(
+        Published(0.001),
+        help="a deeper network is better by so much at least, in the objective's unit: 0.001 of "
+        "accuracies as fractions of 1 is 0.1 points",
+        at_least=0,
+        at_most=LARGEST_NUMBER,
+    )
+    depth_slack: float = declared(
+        Published(0.0005),
+        help="a narrower network is worse by so much at most, in the objective's unit",
+        at_least=0,
+        at_most=LARGEST_NUMBER,
+    )
+    depth_patience: int = declared(
+        2, help="fails in depth that are forgiven", at_least=0, at_most=LARGEST_INTEGER
+    )
+    width_patience: int = declared(
+        2, help="fails in width that are forgiven", at_least=0, at_most=LARGEST_INTEGER
+    )
+    target_accuracy: float | None = declared(
+        Published(1.0),
+        help="the depth phase ends when a score is this, less `target_tolerance`, in the "
+        "objective's unit; None: there is no target",
+        default="1 in a linked search, and none in a study of one's own",
+        at_least=0,
+        at_most=LARGEST_NUMBER,
+    )
+    target_tolerance: float = declared(
+        0.001, help="of `target_accuracy`", at_least=0, at_most=LARGEST_NUMBER
+    )
 
     def __post_init__(self) -> None:
-        self._check_shared()
-        for name, at_least, at_most in _WHOLE:
-            check_integer(name, getattr(self, name), at_least=at_least, at_most=at_most)
-        for name in ("depth_gain", "depth_slack", "target_tolerance"):
-            check_number(name, getattr(self, name))
-        if self.target_accuracy is not None:
-            check_number("target_accuracy", self.target_accuracy)
+        check_task(self)
         for what in ("depth", "width"):
             low, high = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
             if low > high:
@@ -162,22 +191,54 @@ class MacroBounds(ChainSpace):
 class MicroBounds(ChainSpace):
     """Operations and kernel sizes, and where to start from; see `MicroSpace`."""
 
-    depth: int = 10
-    width: int = 64
-    operations: tuple[str, ...] = ("sep", "conv")
-    kernels: tuple[int, ...] = (3, 5)
-    epochs: int = 2
-    param_slack: int = 10_000
-    confirm_epochs: int | None = 0
+    depth: int = declared(
+        10,
+        help="layers of the network to start from",
+        default=FOUND,
+        at_least=1,
+        at_most=MOST_LAYERS,
+    )
+    width: int = declared(
+        64,
+        help="channels of the network to start from",
+        default=FOUND,
+        at_least=1,
+        at_most=MOST_CHANNELS,
+    )
+    operations: tuple[str, ...] = declared(
+        ("sep", "conv"),
+        help="names of operations, sep among them, in the order in which they are tried",
+        default="sep, conv",
+    )
+    kernels: tuple[int, ...] = declared(
+        (3, 5),
+        help="odd kernel sizes, 3 among them, in the order in which they are tried",
+        default="3, 5",
+    )
+    epochs: int = declared(
+        2,
+        help="epochs of every candidate",
+        default="2; in linked studies under `sound`, one more than the macro result had",
+        at_least=1,
+        at_most=MOST_EPOCHS,
+    )
+    param_slack: int = declared(
+        10_000,
+        help="parameters that a phase may add to the network that it starts from",
+        at_least=0,
+        at_most=LARGEST_INTEGER,
+    )
+    confirm_epochs: int | None = declared(
+        0,
+        help="epochs of one last training of the result, 0 for none; None: those of the macro "
+        "result, under `sound` none",
+        default="0; in linked studies None",
+        at_least=0,
+        at_most=MOST_EPOCHS,
+    )
 
     def __post_init__(self) -> None:
-        self._check_shared()
-        check_integer("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
-        check_integer("width", self.width, at_least=1, at_most=MOST_CHANNELS)
-        check_integer("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS)
-        check_integer("param_slack", self.param_slack, at_least=0)
-        if self.confirm_epochs is not None:
-            check_integer("confirm_epochs", self.confirm_epochs, at_least=0, at_most=MOST_EPOCHS)
+        check_task(self)
         for name in self.operations:
             operation(name)
         for kernel in self.kernels:

@@ -143,7 +143,7 @@ def _narrow(
     )
 
 
-def _ask(
+def _ask(  # noqa: PLR0913 - one per variable of the rules
     space: MacroBounds,
     phase: str,
     architecture: Architecture,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..._core.declared import documented
 from ..._core.inheriting import inheriting
 from ..._core.network import Network
 from ..._core.odds import Prior
@@ -23,23 +24,10 @@ from .policies import POLICIES
 from .priors import BY_HEART, FEW, OF_FEW
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacroSpace(MacroBounds):
     """Depths and widths to search, with every threshold of the rules; see the module.
-
-    Args:
-        min_depth, max_depth: layers of the shallowest and of the deepest network.
-        min_width, max_width: channels of the narrowest and of the widest network.
-        width_step: channels taken off per attempt of the width phase.
-        base_epochs: epochs of the first candidate.
-        epochs_per_layer, epochs_per_width_step: epochs added per attempt of each phase.
-        depth_gain, depth_slack: in the objective's unit. The defaults are those of accuracies as
-            fractions of 1: 0.001 is 0.1 points. Of per cents, the same would be 0.1 and 0.05.
-        depth_patience, width_patience: fails that are forgiven.
-        target_accuracy, target_tolerance: the depth phase ends when their difference is reached,
-            in the objective's unit; None: there is no target. Where no target is given, that of
-            a linked search is 1, and a study of one's own has none. It is left out where the
-            study minimises.
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
@@ -108,19 +96,10 @@ class MacroSpace(MacroBounds):
         return words.name_incumbent(phase, incumbent)
 
 
+@documented
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroSpace(MicroBounds):
     """Operations and kernel sizes to search, and where to start from; see the module.
-
-    Args:
-        depth, width: the network to start from, in linked studies what the macro search found.
-        operations: names of operations, `sep` among them, in the order in which they are tried.
-        kernels: odd kernel sizes, 3 among them, in the order in which they are tried.
-        epochs: epochs of every candidate; under `sound`, in linked studies, one more than the
-            macro result had.
-        param_slack: parameters that a phase may add to the network that it starts from.
-        confirm_epochs: epochs of one last training of the result; 0 for none; None, in linked
-            studies, for those of the macro result, under `sound` for none.
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.

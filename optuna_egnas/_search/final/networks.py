@@ -35,7 +35,7 @@ LONGEST_FILE_NAME = 150
 """Bytes of a search's name in the name of a file: file systems take 255 in all."""
 
 
-def store_final(
+def store_final(  # noqa: PLR0913 - one attribute of the trial each
     studies: LinkedStudies,
     trained: TrainedNetwork,
     report: Report,

@@ -23,8 +23,8 @@ from ..._storage.finals import (
 from ..._storage.link import read_places, write_places
 from ..._storage.urls import DEFAULT_URL, full_url
 from ...errors import DataError, SearchError
+from ...evaluation.data.ground import GROUND
 from ...evaluation.data.held_out import check_test, given_test
-from ...evaluation.data.images import GROUND
 from ...evaluation.data.labelled import LabelledImages, TrainingData, load_training
 from ...evaluation.data.options import DataOptions
 from ...evaluation.engine.checkpoint import Checkpoints
@@ -101,7 +101,7 @@ class FinalSetup:
 
 
 @plain_modes()
-def prepare_final(
+def prepare_final(  # noqa: PLR0913 - as `train`, which is public
     search: str | LinkedStudies,
     *,
     data: Given | None = None,

@@ -28,7 +28,7 @@ from ..._storage.interrupts import interruptible, stopping_in_order
 from ..._storage.outage import waiting
 from ..._storage.urls import DEFAULT_URL
 from ...errors import SearchError
-from ...evaluation.data.images import GROUND
+from ...evaluation.data.ground import GROUND
 from ...evaluation.engine.augmentation import channel_statistics
 from ...evaluation.engine.checkpoint import Checkpoint, Checkpoints, Place
 from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 @plain_modes()
-def train(
+def train(  # noqa: PLR0913 - public; all but one by name
     search: str | LinkedStudies,
     *,
     data: Given | None = None,

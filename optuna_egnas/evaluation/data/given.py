@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ...errors import DataError, one_line
 from . import images_0_1 as _images_0_1
-from .images import GROUND, READING, as_picture
+from .ground import GROUND
+from .images import READING, as_picture
 from .labels import as_label, as_labels, one_kind
 from .sources import Content, check_memory
 from .values import as_image, as_images, to_array, unfit

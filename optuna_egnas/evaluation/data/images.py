@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageColor, ImageFile
+from PIL import ExifTags, Image, ImageFile
 from torch import Tensor
 
 from ...errors import DataError, one_line
 from . import images_0_1 as _images_0_1
+from .ground import GROUND, colour_of
 from .paths import readable
 
 Size = tuple[int, int]
@@ -28,7 +29,6 @@ Size = tuple[int, int]
 
 READING = 2
 """How pictures are read since 0.2.0; what stores no `reading` is of reading 1, that of 0.1.0."""
-GROUND = "white"
 """What transparent pictures are laid on, unless something else is asked for."""
 FIRST_READING = (
     "This {} reads images as version 0.1.0 did: without EXIF orientation and without transparency."
@@ -88,15 +88,6 @@ class Picture:
         return values.permute(2, 0, 1)
 
 
-def check_ground(ground: object) -> None:
-    """Refuse what is no opaque colour that Pillow knows by this name.
-
-    Raises:
-        DataError: it is none.
-    """
-    _colour(ground)
-
-
 def check_reading(reading: object, ground: object) -> None:
     """Refuse what `read_image` does not know.
 
@@ -106,7 +97,7 @@ def check_reading(reading: object, ground: object) -> None:
     if type(reading) is not int or not 1 <= reading <= READING:
         right = f"1 to {READING} in this version of optuna-egnas"
         raise DataError(f"the reading of images must be {right}, found {reading!r:.60}")
-    _colour(ground)
+    colour_of(ground)
 
 
 def is_picture(file: Path) -> bool:
@@ -170,7 +161,7 @@ def as_picture(image: Image.Image, place: str, *, ground: str = GROUND) -> Pictu
     Raises:
         DataError: its values are beyond these, or Pillow cannot convert it.
     """
-    colour = _colour(ground)
+    colour = colour_of(ground)
     if 0 in image.size:
         raise DataError(f"an image must have at least 1 pixel, found {image.size} in {place}")
     try:
@@ -214,18 +205,6 @@ def how_files_are_read(reading: int, ground: str) -> str:
     if reading == 1:
         return "resized (Pillow, bilinear), without EXIF orientation and without transparency"
     return f"turned upright by EXIF, laid on {ground}, resized (Pillow, bilinear)"
-
-
-def _colour(ground: object) -> tuple[int, int, int]:
-    try:
-        red, green, blue, *alpha = ImageColor.getrgb(str(ground))
-    except ValueError:
-        red, green, blue, *alpha = -1, -1, -1
-    known = isinstance(ground, str) and all(0 <= value <= 255 for value in (red, green, blue))
-    if not known or alpha not in ([], [255]):
-        right = "an opaque colour such as white, #808080 or rgb(0,0,0)"
-        raise DataError(f"ground must be {right}, found {str(ground)!r:.60}")
-    return red, green, blue
 
 
 def _check_regular(file: Path) -> None:

@@ -22,7 +22,8 @@ from ...errors import DataError
 from . import reading_0_1 as _reading_0_1
 from .folders import FolderContent, Survey, read_folder
 from .given import Reading, read_given
-from .images import GROUND, READING
+from .ground import GROUND
+from .images import READING
 from .options import DataOptions
 from .paths import is_folder, located, readable, short
 from .shares import check_fraction, digests_of, drawn, lowest

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("optuna_egnas")
 
 KIND, WEIGHTS = "checkpoint/1", "weights/1"
-CHECKPOINT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,7 +163,7 @@ class Checkpoints:
     """
 
     store: Store | None = None
-    seconds: float = CHECKPOINT_SECONDS
+    seconds: float = 10.0
     _told: Told = field(default_factory=Told, init=False)
 
     def place(self, run: str, role: str, candidate: Candidate, recipe: Recipe, seed: int) -> Place:

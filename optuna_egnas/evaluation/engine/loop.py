@@ -37,7 +37,7 @@ class NonFiniteLoss(EgnasError):
     """The training loss became NaN or infinite: the same seed would only repeat it."""
 
 
-def train(
+def train(  # noqa: PLR0913 - public; all but three by name
     network: nn.Module,
     training: LabelledImages,
     validation: LabelledImages | None,

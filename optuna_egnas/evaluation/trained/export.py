@@ -83,7 +83,7 @@ class Exported:
 
 
 @plain_modes()
-def export_network(
+def export_network(  # noqa: PLR0913 - as `export`, which is public
     trained: TrainedNetwork,
     out: Path | None = None,
     *,

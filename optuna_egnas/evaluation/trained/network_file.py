@@ -14,7 +14,8 @@ from ..._core.method import DEFAULT, Method, known_methods, method
 from ..._core.network import Network, Shape
 from ..._core.records import given, numbers, text, texts, value, whole, wholes
 from ...errors import DataError, SearchError, short
-from ..data.images import GROUND, check_reading
+from ..data.ground import GROUND
+from ..data.images import check_reading
 from ..engine.augmentation import ChannelStatistics
 from ..engine.sealed import sealed, unsealed
 from .weights import check_weights

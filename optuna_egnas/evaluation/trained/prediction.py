@@ -18,7 +18,8 @@ from ..._core.method import method
 from ..._core.network import Shape
 from ..._storage.files import read_whole
 from ...errors import DataError, InvalidSpace, SearchError
-from ..data.images import GROUND, READING, read_image
+from ..data.ground import GROUND
+from ..data.images import READING, read_image
 from ..data.paths import named
 from ..engine.conditions import plain_modes
 from . import onnx as _onnx
