@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from commands import TINY, Shell
 
+from optuna_egnas._core.method import method
 from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas.visualization._files import PLOTS
 
@@ -38,7 +39,7 @@ def test_pages_and_the_drawing_are_written_and_one_line_says_why_no_png_is(
     assert ran.code == 0
     assert {Path(line).name for line in ran.out.splitlines()} == {
         "network.svg",
-        *(f"{name}.html" for name in PLOTS),
+        *(f"{name}.html" for name in (*PLOTS, *method("egnas").plots)),
     }
     assert all((searched.folder / line).is_file() for line in ran.out.splitlines())
     assert ran.err == "No PNG files: kaleido is missing: pip install 'optuna-egnas[png]'.\n"

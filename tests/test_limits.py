@@ -13,6 +13,7 @@ from searching import NAME, bars, options, searched, story, url
 from optuna_egnas import search
 from optuna_egnas._core.duration import read_duration
 from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
+from optuna_egnas._storage import link
 from optuna_egnas._storage.limits import epochs_of, limit_reached
 from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import SearchError
@@ -133,3 +134,21 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
 
     egnas.refuses("search", "--time-limit", "soon", saying=("30m", "'soon'"))
     egnas.refuses("search", "--max-total-epochs", "0", saying=("`max_total_epochs`", "at least 1"))
+
+
+def test_a_trial_looks_for_the_other_studies_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, epochs = [], []
+    listed = link.partner_names
+    monkeypatch.setattr(
+        link, "partner_names", lambda storage, of: asked.append(of.role) or listed(storage, of)
+    )
+
+    bounded(tmp_path, max_total_epochs=10, watch=epochs.append)
+
+    trained = [told for told in epochs if told.verdict is None and told.epoch]
+    trials = {(told.role, told.candidate) for told in trained}
+    assert len(trained) == 10 and len(trials) < 5, "several epochs of each"
+    between = len(trials) + 2  # The run asks between trials, and at the end.
+    assert len(asked) <= len(trials) + between

@@ -102,7 +102,7 @@ BAD_STUDY_FILES = {
     "dataset = 'digits'\n[recipe]\noptimizer = 'adam'": ("[recipe] of", "'optimizer'"),
     "dataset = 'digits'\n[recipe]\nprecision = 'fp16'": ("one of fp32, bf16", "'fp16'"),
     "dataset = 'digits'\n[recipe]\nprecision = 16": ("one of fp32, bf16", "16"),
-    "dataset = 'digits'\nprecision = 'fp16'": ("`precision` must be one of", "'fp16'"),
+    "dataset = 'digits'\nprecision = 'fp16'": ("must be one of auto, fp32, bf16", "'fp16'"),
     "dataset = 'digits'\nprecision = 'bf16'\n[recipe]\nprecision = 'fp32'": (
         "must be the same, but are bf16 and fp32",
     ),
