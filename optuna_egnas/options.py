@@ -16,7 +16,8 @@ from ._core.method import method as find_method
 from ._core.problem import LARGEST_INTEGER, LARGEST_NUMBER
 from ._core.recipe import Recipe
 from ._core.records import wrong_kind
-from .errors import InvalidSpace, short
+from ._core.text import short
+from .errors import InvalidSpace
 from .evaluation.data.options import DataOptions
 
 __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]

@@ -15,7 +15,7 @@ import pytest
 import optuna_egnas
 
 ROOT = Path(optuna_egnas.__file__).parent
-PURE = {"errors", "_core"}
+PURE = {"errors", "_core", "_core/text"}
 STORED = PURE | {"_storage"}
 EVALUATED = STORED | {"evaluation/data", "evaluation/engine", "evaluation/trained", "evaluation"}
 WORKING = EVALUATED | {"samplers", "pruners", "visualization", "options"}
@@ -45,7 +45,8 @@ def layers_of_method(name: str) -> dict[str, Layer]:
 
 
 LAYERS: dict[str, Layer] = {
-    "errors": Layer(set(), set()),
+    "_core/text": Layer(set(), set()),
+    "errors": Layer({"_core/text"}, set()),
     "_core": Layer(PURE, set()),
     "_core/numpy": Layer(PURE | {"_core/numpy"}, {"numpy"}),
     "_methods": Layer(PURE, {"torch"}),
@@ -217,7 +218,7 @@ def test_optunas_private_names_stay_in_one_place(file: Path) -> None:
 def test_importing_the_package_is_free() -> None:
     heavy = ("torch", "torchvision", "plotly", "sqlalchemy", "sklearn", "optuna")
     code = (
-        "import sys, optuna_egnas, optuna_egnas.methods, optuna_egnas.replay;"
+        "import sys, optuna_egnas, optuna_egnas.methods, optuna_egnas.replay, optuna_egnas._cli;"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
 

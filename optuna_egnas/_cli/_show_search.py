@@ -15,6 +15,7 @@ from rich.table import Table
 from .._core.text import printable, shell_word
 from .._core.words import clock
 from .._search.forecast.estimate import seconds_left, told
+from .._search.identity import reading_note
 from .._storage.finals import accuracy_words, finals
 from .._storage.link import search_names
 from .._storage.opening import open_storage, storage_errors
@@ -74,6 +75,8 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     table.add_row("studies", ", ".join(result.studies.values()))
     table.add_row("storage", shown(storage))
     out.print(table)
+    if note := reading_note(studies.link):
+        out.print(note, soft_wrap=True)
     out.print("Next:")
     name, url = shell_word(result.name), shell_word(shown(storage))
     out.print(f"  egnas show {name} --storage {url}", soft_wrap=True)

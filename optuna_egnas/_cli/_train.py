@@ -37,11 +37,9 @@ def train(
 
     quiet_optuna()
     options = TrainOptions(recipe=chosen.of(Recipe), **chosen.of(TrainOptions))
-    display = _show_final.Display(errors)
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
-        if note := reading_note(studies.link):
-            errors.print(note)
+        display = _show_final.Display(errors, opening=reading_note(studies.link))
         with ending_in_order(), display:
             result = _final.train(
                 studies,

@@ -11,8 +11,9 @@ from dataclasses import MISSING, dataclass, field, fields
 from textwrap import wrap
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from ..errors import EgnasError, InvalidSpace, short
+from ..errors import EgnasError, InvalidSpace
 from .records import wrong_kind
+from .text import short
 
 KEY = "option"
 INDENT = " " * 4
@@ -139,7 +140,7 @@ def documented(kind: type[T]) -> type[T]:
     for each in options_of(kind):
         lines += wrap(
             f"{each.name}: {each.help}",
-            width=96,
+            96,
             initial_indent=INDENT,
             subsequent_indent=2 * INDENT,
         )

@@ -13,11 +13,12 @@ from pkgutil import resolve_name
 from random import Random
 from typing import Any, ClassVar, TypeVar
 
-from ..errors import InvalidSpace, short
+from ..errors import InvalidSpace
 from .declared import check_options, option
 from .history import Candidate, History, Running, Trained
 from .network import Network, Shape
 from .proposal import Course, Done, Incumbent, Proposal, Prospect, Step, Walk
+from .text import short
 from .walk import answered
 
 FORMAT = 1

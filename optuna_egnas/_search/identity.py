@@ -11,7 +11,7 @@ from .._core.method import method
 from .._core.proposal import Done
 from .._core.recipe import FP32, Precision, Recipe
 from .._core.rules import UNREADABLE
-from .._core.text import clipped, one_line
+from .._core.text import clipped
 from .._storage.link import Link, find_search, read_places
 from .._storage.opening import open_storage
 from ..errors import InvalidSpace, SearchError
@@ -191,7 +191,7 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe(**fields)
     except (InvalidSpace, *UNREADABLE) as error:
-        reason = clipped(one_line(str(error)), 200)
+        reason = clipped(str(error), 200)
         raise SearchError(f"A stored recipe must be one of this version, but: {reason}") from None
 
 

@@ -12,6 +12,7 @@ import torch
 from .._core.method import method
 from .._core.problem import Space
 from .._core.recipe import Recipe
+from .._core.text import short
 from ..errors import SearchError
 from ..evaluation.data.labelled import (
     LabelledImages,
@@ -147,7 +148,8 @@ def choose_device(device: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
         raise SearchError(
-            f"`device` must be auto or one that torch can use here, but got {device!r}: {reason}"
+            "`device` must be auto or one that torch can use here, "
+            f"but got {short(device)}: {reason}"
         ) from None
     return chosen
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._storage.urls import DEFAULT_URL
+from ..errors import EgnasWarning
 from ..evaluation.account import Progress
 from ..evaluation.engine.conditions import plain_modes
 from ..options import SearchOptions
@@ -58,7 +59,7 @@ def search(  # noqa: PLR0913 - public; all but one by name
     check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
     if setup.conflicts:
-        warnings.warn(f"In {data}, {setup.conflicts}.", stacklevel=2)
+        warnings.warn(f"In {data}, {setup.conflicts}.", EgnasWarning, stacklevel=2)
     job = Job(
         data=data,
         storage=storage,

@@ -32,8 +32,9 @@ from typing import Any, get_origin, get_type_hints
 from .._core.method import DEFAULT, Role, method
 from .._core.recipe import Recipe
 from .._core.records import wrong_kind
+from .._core.text import short
 from .._storage.files import read_whole
-from ..errors import InvalidSpace, SearchError, short
+from ..errors import InvalidSpace, SearchError
 from ..evaluation.data.options import DataOptions
 from ..options import SearchOptions
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from optuna.storages import InMemoryStorage
 
+from .._core.text import short
 from .._storage.limits import limit_reached
 from .._storage.outage import logger, waiting
 from .._storage.urls import parse_url
@@ -102,9 +103,11 @@ def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) 
         SearchError: several workers, and a storage that only one process can see.
     """
     if workers < 1:
-        raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
+        raise InvalidSpace(f"`workers` must be at least 1, but got workers={short(workers)}.")
     if engine not in ENGINES:
-        raise InvalidSpace(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+        raise InvalidSpace(
+            f"`engine` must be one of {', '.join(ENGINES)}, but got {short(engine)}."
+        )
     in_memory = storage is None or isinstance(storage, InMemoryStorage)
     if isinstance(storage, str):
         url = parse_url(storage)

@@ -32,12 +32,11 @@ from .._core.rules import (
     quoted,
     seconds,
     short_text,
-    shown,
     small,
     text,
     whole,
 )
-from .._core.text import clipped, printable
+from .._core.text import clipped, printable, short
 from ..errors import InvalidSpace, SearchError
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def checked(key: str, found: Any, rule: Rule, where: str) -> Any:
     wrong = rule(found)
     if wrong:
         raise SearchError(
-            f"`{clipped(printable(key), 60)}` of {where} must be {wrong}, but got {shown(found)}: "
+            f"`{clipped(printable(key), 60)}` of {where} must be {wrong}, but got {short(found)}: "
             "a newer version, another program or a hand has written it."
         )
     return found
@@ -189,7 +188,7 @@ def _check_candidate(claim: Mapping[str, Any], network: ReadNetwork, where: str)
     except (InvalidSpace, *UNREADABLE):
         raise SearchError(
             f"`egnas:claim` of {where} must hold a candidate that this version can read, but got "
-            f"{shown(record)}: a newer version, another program or a hand has written it."
+            f"{short(record)}: a newer version, another program or a hand has written it."
         ) from None
 
 

@@ -24,10 +24,10 @@ from .._core.rules import (
     optional,
     positive,
     seconds,
-    shown,
     text,
     whole,
 )
+from .._core.text import short
 from ..errors import InvalidSpace, SearchError
 
 
@@ -62,7 +62,7 @@ class FinalSettings:
         except (InvalidSpace, *UNREADABLE):
             raise SearchError(
                 "A final training must be of a network of this version, but is of "
-                f"{shown(record['architecture'])}: a newer version, another program or a hand has "
+                f"{short(record['architecture'])}: a newer version, another program or a hand has "
                 "written it."
             ) from None
         return cls(**{**record, "architecture": network})

@@ -17,8 +17,8 @@ import optuna
 from .._core.method import DEFAULT, Role, method
 from .._core.problem import Space
 from .._core.proposal import Done
-from .._core.rules import LONGEST_NAME, UNREADABLE, quoted, shown
-from .._core.text import clipped, one_line
+from .._core.rules import LONGEST_NAME, UNREADABLE, quoted
+from .._core.text import clipped, short
 from .._core.words import verdict_words
 from ..errors import InvalidSpace, SearchError
 from .attributes import LINK_RULE, checked, of_study
@@ -96,7 +96,7 @@ def read_link(attributes: Mapping[str, Any]) -> Link | None:
     except (InvalidSpace, *UNREADABLE) as error:
         raise SearchError(
             f"The space of the search {quoted(values['name'])} must be one of this version, but "
-            f"is not: {clipped(one_line(str(error)), 120)}"
+            f"is not: {clipped(str(error), 120)}"
         ) from None
     return Link(**values)
 
@@ -252,17 +252,20 @@ def check_plain(dataset: Mapping[str, Any]) -> None:
         same = False
     if not same:
         raise SearchError(
-            f"`dataset` must hold plain values only, but got {shown(dict(dataset))}."
+            f"`dataset` must hold plain values only, but got {short(dict(dataset))}."
         )
 
 
 def check_same_search(stored: Link, given: Link) -> None:
     """Refuse to open a search as something else, and say exactly what differs."""
     there, here = _identity(stored), _identity(given)
+    names = sorted({*there, *here})
+    others = [name for name in names if plain(there.get(name)) != plain(here.get(name))]
+    # How many images are on either side follows from the rest, where that differs.
+    decisive = [name for name in others if name.split()[-1] not in ("n_train", "n_valid")]
     differences = [
-        f"{key} is {there.get(key)!r} there, but got {here.get(key)!r}"
-        for key in sorted({*there, *here})
-        if plain(there.get(key)) != plain(here.get(key))
+        f"{name} is {short(there.get(name))} there, but got {short(here.get(name))}"
+        for name in decisive or others
     ]
     if differences:
         raise SearchError(

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
 from .._core.stopping import Bars, Stop, verdict
+from .._core.text import short
 from .._storage.claims import HOPELESS, PREMISE, claimed, is_ahead, write_stop
 from .._storage.private import all_trials, key_of
 from ..errors import EgnasWarning, InvalidSpace
@@ -96,7 +97,7 @@ class BudgetPruner(BasePruner):
     ) -> None:
         if policy not in POLICIES:
             known = ", ".join(POLICIES)
-            raise InvalidSpace(f"`policy` must be one of {known}, but got {policy!r}.")
+            raise InvalidSpace(f"`policy` must be one of {known}, but got {short(policy)}.")
         if policy == "cost" and size is None:
             raise InvalidSpace("`size` must be given for the policy 'cost', but got size=None.")
         if not 0 <= risk < 1:

@@ -14,7 +14,8 @@ from typing import Any
 from ..._core.history import Candidate
 from ..._core.network import Network
 from ..._core.records import texts, whole, wholes
-from ...errors import InvalidSpace, short
+from ..._core.text import short
+from ...errors import InvalidSpace
 from .operations import operation
 
 LARGEST_KERNEL = 255

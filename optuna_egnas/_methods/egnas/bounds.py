@@ -19,7 +19,8 @@ from ..._core.problem import (
     check_task,
 )
 from ..._core.proposal import Incumbent, reaches
-from ...errors import InvalidSpace, short
+from ..._core.text import short
+from ...errors import InvalidSpace
 from .architecture import Architecture, as_chain, check_kernel
 from .cost import count_macs, count_params, count_traffic, widest
 from .operations import operation

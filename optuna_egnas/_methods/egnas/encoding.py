@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._core.parameters import EPOCHS
+from ..._core.text import short
 from ...errors import InvalidSpace
 
 
@@ -28,7 +29,7 @@ class Names:
             if _formatted(pattern, 0) == _formatted(pattern, 1):
                 raise InvalidSpace(
                     f"`{field}` must hold a place for the layer's index, as in "
-                    f"'{field}_{{:02d}}', but got {pattern!r}."
+                    f"'{field}_{{:02d}}', but got {short(pattern)}."
                 )
         used = [self.depth, self.width, _formatted(self.op, 0), _formatted(self.kernel, 0), EPOCHS]
         if len(set(used)) != len(used):

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from ...errors import InvalidSpace, short
+from ..._core.text import short
+from ...errors import InvalidSpace
 
 GROUP = "optuna_egnas.operations"
 """Entry points of installed packages; each is an `Operation` under its own name."""
@@ -100,7 +101,7 @@ def _take_announced(name: str) -> bool:
         if not isinstance(found, Operation) or found.name != name:
             raise InvalidSpace(
                 f"The entry point {name!r} must be an Operation of that name, but {entry.value} "
-                f"is {found!r}."
+                f"is {short(found)}."
             )
         register_operation(found)
     return name in OPERATIONS

@@ -22,7 +22,7 @@ from ..._storage.finals import (
 )
 from ..._storage.link import read_places, write_places
 from ..._storage.urls import DEFAULT_URL, full_url
-from ...errors import DataError, SearchError
+from ...errors import DataError, EgnasWarning, SearchError
 from ...evaluation.data.ground import GROUND
 from ...evaluation.data.held_out import check_test, given_test
 from ...evaluation.data.labelled import LabelledImages, TrainingData, load_training
@@ -153,7 +153,7 @@ def prepare_final(  # noqa: PLR0913 - as `train`, which is public
 def _warn(event: FinalProgress) -> None:
     """Where nobody watches, only what must not go unheard is told."""
     if event.note is not None:
-        warnings.warn(event.note, stacklevel=2)
+        warnings.warn(event.note, EgnasWarning, stacklevel=2)
 
 
 def default_epochs(n_train: int, longest: int) -> int:

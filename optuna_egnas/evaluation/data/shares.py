@@ -11,8 +11,9 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from ..._core.text import short
 from ...errors import DataError
-from .paths import counted, short
+from .paths import counted, short_name
 
 _RANGE = 2.0**64
 
@@ -24,7 +25,7 @@ def check_fraction(name: str, value: float) -> None:
         DataError: the value does not lie between 0 and 1.
     """
     if not (isinstance(value, int | float) and 0 < value < 1):
-        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {value!r}")
+        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {short(value)}")
 
 
 def digests_of(images: Tensor) -> tuple[bytes, ...]:
@@ -59,7 +60,9 @@ def drawn(
         if len(groups) < 2:
             right = "at least 2 images that differ, to be divided"
             found = f"{len(groups)} of {counted(len(members), 'image')} of class"
-            raise DataError(f"every class must have {right}, found {found} {short(names[label])}")
+            raise DataError(
+                f"every class must have {right}, found {found} {short_name(names[label])}"
+            )
         sides = {bool(inside[index]) for index in members}
         if len(sides) == 1:
             crossing = groups[-1] if sides == {True} else groups[0]
@@ -128,5 +131,6 @@ def _check_both_sides(inside: Tensor, labels: Tensor, names: Sequence[str]) -> N
         counts = torch.bincount(labels[side], minlength=len(names))
         if int(counts.min()) == 0:
             right = "have images on either side of a division"
-            found = f"only copies of other classes' images in {short(names[int(counts.argmin())])}"
+            emptied = short_name(names[int(counts.argmin())])
+            found = f"only copies of other classes' images in {emptied}"
             raise DataError(f"every class must {right}, found {found}")

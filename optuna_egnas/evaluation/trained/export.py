@@ -21,6 +21,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from ..._core.text import short
 from ...errors import InvalidSpace, SearchError
 from ..engine.augmentation import normalised
 from ..engine.conditions import plain_modes
@@ -112,7 +113,7 @@ def export_network(  # noqa: PLR0913 - as `export`, which is public
     """
     if format not in FORMATS:
         raise InvalidSpace(
-            f"`format` must be one of {', '.join(FORMATS)}, but got format={format!r}."
+            f"`format` must be one of {', '.join(FORMATS)}, but got format={short(format)}."
         )
     chosen = FORMATS[format]
     target = _target(trained, out, format)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..._core.method import DEFAULT, Method, known_methods, method
 from ..._core.network import Network, Shape
 from ..._core.records import given, numbers, text, texts, value, whole, wholes
-from ...errors import DataError, SearchError, short
+from ..._core.text import short
+from ...errors import DataError, SearchError
 from ..data.ground import GROUND
 from ..data.images import check_reading
 from ..engine.augmentation import ChannelStatistics

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..._core.method import Method
 from ..._core.network import Network, Shape
-from ...errors import short
+from ..._core.text import short
 
 
 def check_weights(

@@ -28,6 +28,7 @@ from optuna.trial import TrialState
 
 from ...._core.history import Candidate
 from ...._core.proposal import Done
+from ...._core.text import short
 from ...._storage.reader import suggest
 from ....errors import InvalidSpace
 from ....pruners import BudgetPruner
@@ -137,7 +138,7 @@ def pruned_replay(
     """
     if pruner not in PRUNERS:
         known = ", ".join(PRUNERS)
-        raise InvalidSpace(f"`pruner` must be one of {known}, but got {pruner!r}.")
+        raise InvalidSpace(f"`pruner` must be one of {known}, but got {short(pruner)}.")
     make: Callable[[], BasePruner] = {"budget": BudgetPruner, **OPTUNAS}.get(pruner, NopPruner)
     stops, accepted = stops_of(trace, make())
     return PrunedReplay(

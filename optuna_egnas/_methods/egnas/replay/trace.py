@@ -20,12 +20,13 @@ from ...._core.history import Failed, Stopped
 from ...._core.problem import MOST_EPOCHS, Space
 from ...._core.proposal import Done, Step
 from ...._core.records import each, given, number, text, texts, value, whole, wholes
+from ...._core.text import short
 from ...._storage.attributes import of_trial
 from ...._storage.files import read_whole
 from ...._storage.private import all_trials
 from ...._storage.reader import by_candidate, decisive, trials_of_step
 from ...._storage.studies import trials_of
-from ....errors import SearchError, TraceError, short
+from ....errors import SearchError, TraceError
 from ..architecture import Architecture
 from ..space import MacroSpace, MicroSpace
 
