@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from optuna.artifacts import FileSystemArtifactStore
 
@@ -20,6 +21,15 @@ ARCHITECTURE = Architecture(width=4, ops=("sep", "conv", "sep"), kernels=(3, 3, 
 CANDIDATE = Candidate(architecture=ARCHITECTURE, epochs=4)
 RECIPE = Recipe(crop_padding=1, cutout=2, flip=True, batch_size=16)
 EVERY_EPOCH = 0.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Where other processes take the cores, two threads have been 100 times as slow as one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def seeded(seed):

@@ -20,8 +20,8 @@ from tracing import searched
 
 from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._search.identity import asked_recipes
+from optuna_egnas._search.plan import spaces_of
 from optuna_egnas._search.study_file import StudyFile, read_study_file
 from optuna_egnas.evaluation.data.labelled import load_training
 from optuna_egnas.evaluation.engine.archive import read_archive
@@ -41,7 +41,7 @@ from optuna_egnas.evaluation.trained.prediction import (
     read_classifier,
     read_trained,
 )
-from optuna_egnas.options import SearchOptions, spaces
+from optuna_egnas.options import SearchOptions
 from optuna_egnas.replay import replay
 
 # Study files
@@ -102,10 +102,10 @@ def _of_study(found: StudyFile) -> dict[str, Any]:
 def check_options(options: SearchOptions) -> None:
     """What can be searched with these is stored and read unchanged."""
     content = _digits()
-    macro, micro = spaces(content, 100, options)
-    assert MacroSpace.from_json(json.loads(json.dumps(macro.to_json()))) == macro
-    assert MicroSpace.from_json(json.loads(json.dumps(micro.to_json()))) == micro
-    for recipe in asked_recipes(content, options, macro.policy, 200):
+    spaces = spaces_of(content, 100, options)
+    for space in spaces.values():
+        assert type(space).from_json(json.loads(json.dumps(space.to_json()))) == space
+    for recipe in asked_recipes(content, options, spaces, 200):
         assert type(recipe)(**json.loads(json.dumps(recipe.to_json()))) == recipe
 
 

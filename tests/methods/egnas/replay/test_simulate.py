@@ -19,7 +19,7 @@ from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.replay import replay
 
-DIGITS = Path(__file__).parents[1] / "studies" / "digits" / "walk.json"
+DIGITS = Path(__file__).parents[4] / "studies" / "digits" / "walk.json"
 Record = dict[str, Any]
 
 
