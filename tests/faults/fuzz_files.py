@@ -91,11 +91,14 @@ def _of_study(found: StudyFile) -> dict[str, Any]:
     options = found.options
     data = {each.name: getattr(options.data, each.name) for each in fields(options.data)}
     values = {each.name: getattr(options, each.name) for each in fields(options)}
-    record = {"dataset": found.dataset, "name": found.name, **values, "data": data}
+    spaces = {"macro": {}, "micro": {}, **values.pop("spaces")}
+    record = {"dataset": found.dataset, "name": found.name, **values, "data": data, **spaces}
     if record["precision"] == "auto":
         del record["precision"]
-    for name in ("data", "macro", "micro", "recipe"):
+    for name in ("data", "recipe", *spaces):
         record[name] = {k: v for k, v in record[name].items() if v is not None}
+    for name in {*spaces} - {*options.spaces}:
+        del record[name]
     return {key: value for key, value in record.items() if value is not None}
 
 
