@@ -10,10 +10,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from walking import macro, micro
 
-from optuna_egnas._core.history import Candidate
-from optuna_egnas._core.proposal import Done
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
+from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._storage.reader import suggest
+from optuna_egnas.methods import Candidate, Done
 
 ROLES = ("macro", "micro")
 

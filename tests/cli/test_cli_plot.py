@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from commands import TINY, Shell
 
-from optuna_egnas._search.studies import create_linked_studies
+from optuna_egnas import create_linked_studies
 from optuna_egnas.visualization._files import PLOTS
 
 

@@ -10,22 +10,21 @@ from hypothesis import strategies as st
 from test_walk import SEEDS, SPACES, world
 from walking import macro, micro, walk_with
 
+from optuna_egnas import MacroSpace, MicroSpace
 from optuna_egnas._core.frontier import HAND_OUT, WANTED, frontier, prospects, wanted
-from optuna_egnas._core.history import (
+from optuna_egnas._core.history import Event, Lost, Observation, Outcome
+from optuna_egnas._core.odds import Experience
+from optuna_egnas._core.walk import follow, propose
+from optuna_egnas.methods import (
     Candidate,
-    Event,
+    Done,
     Failed,
     History,
-    Lost,
-    Observation,
-    Outcome,
+    Proposal,
     Running,
     Trained,
+    Verdict,
 )
-from optuna_egnas._core.odds import Experience
-from optuna_egnas._core.proposal import Done, Proposal, Verdict
-from optuna_egnas._core.walk import follow, propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 Space = MacroSpace | MicroSpace
 

@@ -10,16 +10,24 @@ import pytest
 from test_frontier import after, ahead, with_running
 from walking import in_turn, macro, micro, walk_with
 
-from optuna_egnas._core.history import Candidate, Failed, History, Running, Trained
-from optuna_egnas._core.inheriting import inheriting
-from optuna_egnas._core.problem import Space
-from optuna_egnas._core.proposal import Done, Proposal, Verdict, Walk
+from optuna_egnas import Architecture, MacroSpace, MicroSpace
 from optuna_egnas._core.walk import propose
 from optuna_egnas._core.words import verdict_words
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._methods.egnas.words import name_candidate
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.methods import (
+    Candidate,
+    Done,
+    Failed,
+    History,
+    Proposal,
+    Running,
+    Space,
+    Trained,
+    Verdict,
+    Walk,
+    inheriting,
+)
 
 SPACE = macro(inherit=0.5, base_epochs=4, max_depth=5)
 BROKEN = Failed(reason="NaN", final=True)

@@ -8,11 +8,10 @@ from random import Random
 import pytest
 from walking import macro, micro, walk_with
 
-from optuna_egnas._core.history import History, Running, Trained
+from optuna_egnas import MacroSpace, MicroSpace
 from optuna_egnas._core.outlook import courses
-from optuna_egnas._core.proposal import Course, Proposal
 from optuna_egnas._core.walk import propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas.methods import Course, History, Proposal, Running, Trained
 
 SPACES = {
     "macro": macro(),

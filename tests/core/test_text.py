@@ -13,10 +13,9 @@ import optuna
 import pytest
 from commands import Shell
 
+from optuna_egnas import MacroSpace, create_linked_studies, load_linked_studies
 from optuna_egnas._cli._console import PlainConsole, lines
 from optuna_egnas._core.text import LONGEST, html, markdown, one_line, printable, shell_word
-from optuna_egnas._methods.egnas.space import MacroSpace
-from optuna_egnas._search.studies import create_linked_studies, load_linked_studies
 from optuna_egnas.visualization import network_svg, plot_walk
 from optuna_egnas.visualization._entries import entries
 from optuna_egnas.visualization._notes import study_note

@@ -9,19 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking import macro, micro, walk_with
 
+from optuna_egnas import MacroSpace, MicroSpace
 from optuna_egnas._core.frontier import frontier
-from optuna_egnas._core.history import (
+from optuna_egnas._core.history import Outcome
+from optuna_egnas._core.walk import follow, propose
+from optuna_egnas.methods import (
     Candidate,
+    Done,
     Failed,
     History,
-    Outcome,
+    Proposal,
     Running,
     Stopped,
     Trained,
 )
-from optuna_egnas._core.proposal import Done, Proposal
-from optuna_egnas._core.walk import follow, propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 SPACES = st.sampled_from(
     [

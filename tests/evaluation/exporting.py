@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from trainings import seeded
 
+from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.images import READING

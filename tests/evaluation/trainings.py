@@ -6,15 +6,15 @@ import pytest
 import torch
 from optuna.artifacts import FileSystemArtifactStore
 
-from optuna_egnas._core.history import Candidate
+from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
 from optuna_egnas.evaluation.engine.course import Task
 from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.methods import Candidate
 
 SMALL = Architecture.chain(depth=2, width=2)
 ARCHITECTURE = Architecture(width=4, ops=("sep", "conv", "sep"), kernels=(3, 3, 5))

@@ -18,8 +18,7 @@ from exporting import lively
 from fuzzing import NASTY, Kind, Raw, as_json, as_toml, damaged, flipped, mutated
 from tracing import searched
 
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
+from optuna_egnas import Architecture
 from optuna_egnas._search.identity import asked_recipes
 from optuna_egnas._search.plan import spaces_of
 from optuna_egnas._search.study_file import StudyFile, read_study_file
@@ -42,7 +41,7 @@ from optuna_egnas.evaluation.trained.prediction import (
     read_trained,
 )
 from optuna_egnas.options import SearchOptions
-from optuna_egnas.replay import replay
+from optuna_egnas.replay import read_trace, replay, write_trace
 
 # Study files
 

@@ -17,9 +17,9 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from searching import NAME, bars, left_over, options, url
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import Setup, prepare
-from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._storage import outage as _outage
 from optuna_egnas._storage.interrupts import Terminated, ending_on_sigterm
 from optuna_egnas._storage.private import storage_of

@@ -11,9 +11,9 @@ import pytest
 from optuna.trial import TrialState
 from test_kills import CONTEXT, OPTIONS, check, walked, with_artifacts, work
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._storage.private import all_trials
 
 

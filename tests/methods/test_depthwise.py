@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from trainings import seeded
 
+from optuna_egnas import Architecture
 from optuna_egnas._methods import depthwise as _depthwise
 from optuna_egnas._methods.depthwise import DepthwiseConv2d, input_gradient, weight_gradient
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
 
 OURS = pytest.mark.skipif(

@@ -12,14 +12,10 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 from walking import macro, micro
 
-from optuna_egnas import Budget
-from optuna_egnas._core.proposal import Verdict
+from optuna_egnas import Budget, BudgetPruner, MacroSampler, create_linked_studies, training_budget
 from optuna_egnas._core.walk import follow
-from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas._storage.reader import Reader, suggest
-from optuna_egnas.pruners._budget import BudgetPruner
-from optuna_egnas.pruners._training_budget import training_budget
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas.methods import Verdict
 
 FINALS = (0.899, 0.900, 0.901, 0.902, 0.903)
 SPACE = macro(max_depth=12, n_valid=10_000, base_epochs=20)

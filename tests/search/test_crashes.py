@@ -26,9 +26,9 @@ from searching import (
 )
 from torch import nn
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas._methods.egnas import network as _network
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._storage.link import read_places
 from optuna_egnas._storage.private import fail_trial
 from optuna_egnas.errors import SearchError

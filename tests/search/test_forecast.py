@@ -13,14 +13,20 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from searching import bars
 
+from optuna_egnas import (
+    Architecture,
+    LinkedStudies,
+    MacroSpace,
+    MicroSpace,
+    create_linked_studies,
+    load_linked_studies,
+)
 from optuna_egnas._core.pace import Pace, fitted
 from optuna_egnas._core.parameters import encode
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.bounds import widest_chain
 from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.sample import sample
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._search.forecast.courses import (
     Forecast,
     foresee,
@@ -29,7 +35,6 @@ from optuna_egnas._search.forecast.courses import (
     write_forecast,
 )
 from optuna_egnas._search.forecast.estimate import review, seconds_left, seconds_spent, told
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
 from optuna_egnas._storage.reader import distributions
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.timing import timed_pace

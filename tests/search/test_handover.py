@@ -8,13 +8,12 @@ from linking import MACRO, both, contents, create, score, story, train
 from optuna.storages import InMemoryStorage
 from optuna.trial import Trial, TrialState
 
-from optuna_egnas._core.proposal import Done
+from optuna_egnas import LinkedStudies, MacroSampler
 from optuna_egnas._search.forecast.estimate import seconds_left
-from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas._storage.link import START
 from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import SearchError
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas.methods import Done
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from walking import macro, micro
 
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
-from optuna_egnas._search.studies import create_linked_studies, load_linked_studies
+from optuna_egnas import MacroSpace, MicroSpace, create_linked_studies, load_linked_studies
 from optuna_egnas._storage.link import find_search
 from optuna_egnas.errors import InvalidSpace, SearchError
 

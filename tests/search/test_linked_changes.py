@@ -7,7 +7,7 @@ import pytest
 from linking import ROLES, both, contents, create, rename, story, train
 from optuna.storages import InMemoryStorage
 
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
+from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas.errors import SearchError
 
 

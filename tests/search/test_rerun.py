@@ -15,8 +15,7 @@ import pytest
 from folders import in_memory
 from searching import MACRO_OF_ONE, searched, url
 
-from optuna_egnas import _cli
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import _cli, load_linked_studies
 
 STUDY = """
 dataset = "digits"

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from commands import TINY, Ran, Shell
 
-from optuna_egnas._search.studies import create_linked_studies, load_linked_studies
+from optuna_egnas import create_linked_studies, load_linked_studies
 from optuna_egnas.visualization._entries import entries
 
 
@@ -165,10 +165,10 @@ def test_a_deleted_search_leaves_nothing_and_others_alone(
 def test_its_checkpoints_and_uploads_go_too(egnas: Shell) -> None:
     from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 
-    from optuna_egnas._core.history import Candidate
     from optuna_egnas._search.identity import stored_recipe
     from optuna_egnas._storage.owners import OwnedStore
     from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
+    from optuna_egnas.methods import Candidate
 
     studies = load_linked_studies(storage=url(egnas), name="tiny")
     folder = egnas.folder / "elsewhere"

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from test_services import free_port, server
 
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
+from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.reader import RESUMED
 
 pytestmark = pytest.mark.services

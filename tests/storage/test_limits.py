@@ -10,9 +10,8 @@ from commands import TINY, Shell
 from optuna.trial import TrialState
 from searching import NAME, bars, options, searched, story, url
 
-from optuna_egnas import search
+from optuna_egnas import LinkedStudies, load_linked_studies, search
 from optuna_egnas._cli._arguments import read_duration
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.limits import epochs_of, limit_reached
 from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import SearchError

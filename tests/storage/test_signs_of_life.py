@@ -15,13 +15,14 @@ from optuna.trial import TrialState
 from searching import MACRO_OF_ONE, NAME, bars, options, searched
 from walking import macro, micro
 
-from optuna_egnas._core.history import History, Lost, Observation
+from optuna_egnas import create_linked_studies
+from optuna_egnas._core.history import Lost, Observation
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import create_linked_studies
 from optuna_egnas._storage import liveness as _alive
 from optuna_egnas._storage.claims import OWNER, SIGN, fail_dead, is_alive, write_claim
 from optuna_egnas.evaluation import account as _account
+from optuna_egnas.methods import History
 from optuna_egnas.samplers._method import MethodSampler
 
 

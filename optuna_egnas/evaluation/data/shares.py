@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DataError
+from ...errors import short as shown
 from .paths import counted, short
 
 _RANGE = 2.0**64
@@ -24,7 +25,7 @@ def check_fraction(name: str, value: float) -> None:
         DataError: the value does not lie between 0 and 1.
     """
     if not (isinstance(value, int | float) and 0 < value < 1):
-        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {value!r}")
+        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {shown(value)}")
 
 
 def digests_of(images: Tensor) -> tuple[bytes, ...]:

@@ -11,7 +11,7 @@ from optuna_egnas.evaluation.data import images as _images
 from optuna_egnas.evaluation.data import sources as _sources
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.labelled import load_training, split
-from optuna_egnas.evaluation.data.options import DataOptions
+from optuna_egnas.options import DataOptions
 
 
 def write_folder(folder, count=10, classes=("cat", "dog"), mode="RGB", size=(9, 7)):

@@ -13,7 +13,7 @@ from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.labelled import load_training, split
 from optuna_egnas.evaluation.data.layout import read_layout, split_of
-from optuna_egnas.evaluation.data.options import DataOptions
+from optuna_egnas.options import DataOptions
 
 LEVELS = iter(range(10**9))
 

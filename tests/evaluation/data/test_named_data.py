@@ -16,7 +16,7 @@ from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation.data import sources as _sources
 from optuna_egnas.evaluation.data.held_out import check_test, load_test
 from optuna_egnas.evaluation.data.labelled import DATASETS, load_training
-from optuna_egnas.evaluation.data.options import DataOptions
+from optuna_egnas.options import DataOptions
 
 DEBIAN = _sources.DEBIAN_FASHION_MNIST
 IDX_FOLDERS = {"fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}

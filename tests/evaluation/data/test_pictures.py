@@ -12,7 +12,7 @@ import torch
 from exporting import lively
 from PIL import Image
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation.data.images import (
     as_picture,

@@ -14,7 +14,7 @@ from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation.data import sources as _sources
 from optuna_egnas.evaluation.data.held_out import given_test
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training
-from optuna_egnas.evaluation.data.options import DataOptions
+from optuna_egnas.options import DataOptions
 
 GRAY = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
 TWO = torch.tensor([0, 1, 0, 1])

@@ -9,10 +9,9 @@ import pytest
 import torch
 from searching import NAME, bars, options, url
 
+from optuna_egnas import Architecture, MacroSpace
 from optuna_egnas._core.recipe import Precision, Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.network import build
-from optuna_egnas._methods.egnas.space import MacroSpace
 from optuna_egnas._search.setup import Setup, prepare
 from optuna_egnas._search.worker import join
 from optuna_egnas.errors import EgnasError

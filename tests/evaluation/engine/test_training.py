@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 from trainings import SMALL, copy_of, network_of, same, samples, seeded, trained
 
+from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised

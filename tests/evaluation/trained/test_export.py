@@ -17,7 +17,7 @@ from exporting import EVERYTHING, digits, lively, logits_of
 from trainings import samples
 
 import optuna_egnas
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained import export as _export

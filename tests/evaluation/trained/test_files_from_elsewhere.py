@@ -13,7 +13,7 @@ import pytest
 import torch
 from exporting import lively
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.engine.archive import read_archive
 from optuna_egnas.evaluation.trained import onnx as _onnx

@@ -13,15 +13,15 @@ from exporting import EVERYTHING, digits, lively, logits_of
 from PIL import Image
 from trainings import samples
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas.errors import DataError, InvalidSpace, SearchError
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.labelled import load_training
-from optuna_egnas.evaluation.data.options import DataOptions
 from optuna_egnas.evaluation.trained import prediction as _prediction
 from optuna_egnas.evaluation.trained.export import export_network
 from optuna_egnas.evaluation.trained.network_file import packed
 from optuna_egnas.evaluation.trained.prediction import Classifier, predict, read_classifier
+from optuna_egnas.options import DataOptions
 
 SMALL = lively(Architecture.chain(depth=1, width=2))
 

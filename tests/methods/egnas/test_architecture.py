@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas.errors import InvalidSpace
 
 

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from walking import macro, micro
 
-from optuna_egnas._core.history import Candidate
+from optuna_egnas import Architecture
 from optuna_egnas._core.parameters import decode, encode, ranges
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.encoding import Names
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.methods import Candidate
 
 LAYERS = st.lists(
     st.tuples(st.sampled_from(("sep", "conv")), st.sampled_from((3, 5))), min_size=3, max_size=3

@@ -7,8 +7,8 @@ import pytest
 from exporting import lively
 from torch import nn
 
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation, register_operation
+from optuna_egnas import Architecture, Operation, register_operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.trained.export import export_network
 from optuna_egnas.evaluation.trained.formats import FORMATS

@@ -14,17 +14,14 @@ from folders import in_memory
 from optuna.trial import FrozenTrial
 from searching import NAME, At, bars, elsewhere, left_over, options, searched, story, url
 
-from optuna_egnas import search
+from optuna_egnas import LinkedStudies, MacroSampler, MacroSpace, load_linked_studies, search
 from optuna_egnas._core.inheriting import SHARE
-from optuna_egnas._methods.egnas.replay.trace import write_trace
-from optuna_egnas._methods.egnas.space import MacroSpace
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation import objective as _objective
 from optuna_egnas.evaluation.account import Progress
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas.replay import write_trace
 
 SIZES = {"min_depth": 3, "max_depth": 4, "min_width": 4, "max_width": 6, "base_epochs": 4}
 INHERIT: dict[str, Any] = {

@@ -6,12 +6,12 @@ import pytest
 import torch
 from trainings import RECIPE, network_of, place_in, samples, seeded, task, trained
 
-from optuna_egnas._core.history import Candidate
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
+from optuna_egnas import Architecture, Operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas._methods.egnas.weights import inherit
 from optuna_egnas.evaluation.engine.course import train_candidate
 from optuna_egnas.evaluation.engine.seed import candidate_seed, seed_of
+from optuna_egnas.methods import Candidate
 
 SEP, CONV = Architecture.chain(depth=6, width=4), Architecture.chain(depth=6, width=4, op="conv")
 MIXED = Architecture(width=4, ops=("sep", "conv") * 3, kernels=(3, 3, 5, 3, 5, 5))

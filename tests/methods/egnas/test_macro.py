@@ -5,10 +5,9 @@ import re
 import pytest
 from walking import in_turn, macro, walk_with
 
-from optuna_egnas._core.history import Failed, Stopped, Trained
-from optuna_egnas._core.proposal import Done, Step
-from optuna_egnas._methods.egnas.space import MacroSpace
+from optuna_egnas import MacroSpace
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.methods import Done, Failed, Step, Stopped, Trained
 
 
 def asked(steps: tuple[Step, ...]) -> list[tuple[str, int, int, int | None]]:

@@ -5,12 +5,10 @@ import re
 import pytest
 from walking import in_turn, micro, walk_with
 
-from optuna_egnas._core.history import Failed
-from optuna_egnas._core.proposal import Done, Step
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
-from optuna_egnas._methods.egnas.space import MicroSpace
+from optuna_egnas import Architecture, MicroSpace, Operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.methods import Done, Failed, Step
 
 
 def networks(steps: tuple[Step, ...], phase: str) -> list[Architecture]:

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture, Operation
 from optuna_egnas._methods.egnas.cost import count_macs, count_params
 from optuna_egnas._methods.egnas.network import ChainNetwork, build, convolution, separable
-from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas.errors import InvalidSpace
 
 

@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.operations import (
-    OPERATIONS,
-    Operation,
-    operation,
-    register_operation,
-)
+from optuna_egnas import Architecture, Operation, register_operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS, operation
 from optuna_egnas.errors import EgnasError
 
 

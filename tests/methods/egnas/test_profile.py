@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from walking import macro
 
-from optuna_egnas._core.history import Candidate
+from optuna_egnas import Architecture, MacroSpace
 from optuna_egnas._core.pace import BESIDE, WRITES, Pace, fitted
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.profile import profile
-from optuna_egnas._methods.egnas.space import MacroSpace
+from optuna_egnas.methods import Candidate
 
 
 def test_a_small_space_is_counted_whole() -> None:

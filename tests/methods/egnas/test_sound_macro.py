@@ -7,10 +7,9 @@ import re
 import pytest
 from walking import in_turn, macro, walk_with
 
-from optuna_egnas._core.history import Failed, Trained
-from optuna_egnas._core.proposal import Done, Step
-from optuna_egnas._methods.egnas.space import MacroSpace
+from optuna_egnas import MacroSpace
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.methods import Done, Failed, Step, Trained
 
 
 def sound(**values: object) -> MacroSpace:

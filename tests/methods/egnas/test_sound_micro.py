@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 from walking import in_turn, micro, walk_with
 
-from optuna_egnas._core.history import Failed, Trained
-from optuna_egnas._core.proposal import Done, Step
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.operations import OPERATIONS, Operation
-from optuna_egnas._methods.egnas.space import MicroSpace
+from optuna_egnas import Architecture, MicroSpace, Operation
+from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas._methods.egnas.words import name_candidate
+from optuna_egnas.methods import Done, Failed, Step, Trained
 
 
 def sound(**values: object) -> MicroSpace:

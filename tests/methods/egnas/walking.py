@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from optuna_egnas._core.history import Candidate, History, Outcome, Trained
-from optuna_egnas._core.proposal import Proposal, Walk
+from optuna_egnas import MacroSpace, MicroSpace
+from optuna_egnas._core.history import Outcome
 from optuna_egnas._core.walk import follow, propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas.methods import Candidate, History, Proposal, Trained, Walk
 
 TASK = {"input_shape": (1, 8, 8), "classes": 10, "n_valid": 1000}
 

@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from searching import NAME, bars, url
 
-from optuna_egnas import train
+from optuna_egnas import FinalResult, LinkedStudies, load_linked_studies, train
 from optuna_egnas._search.final.networks import load_final
-from optuna_egnas._search.final.result import FinalResult
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas.options import TrainOptions
 
 

@@ -15,13 +15,13 @@ from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
 from searching import MACRO_OF_ONE, searched, url
 
+from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
 from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.networks import load_final, load_report, store_final
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.final_records import FinalRecord, FinalSettings
 from optuna_egnas._storage.finals import all_finals, finals
 from optuna_egnas.errors import SearchError

@@ -9,8 +9,9 @@ import pytest
 from commands import Shell
 from tracing import MISSING, N_TRAIN, N_VALID, Record, changed, searched
 
-from optuna_egnas._methods.egnas.replay.trace import FORMAT, read_trace, write_trace
+from optuna_egnas._methods.egnas.replay.trace import FORMAT
 from optuna_egnas.errors import TraceError
+from optuna_egnas.replay import read_trace, write_trace
 
 
 @pytest.fixture(scope="module")

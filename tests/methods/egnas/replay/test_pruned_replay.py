@@ -12,10 +12,10 @@ import pytest
 from commands import Shell
 from tracing import TRACES
 
-from optuna_egnas._methods.egnas.replay.pruned import PRUNERS, compared, pruned_replay, stops_of
-from optuna_egnas._methods.egnas.replay.trace import Trace, read_trace
+from optuna_egnas._methods.egnas.replay.pruned import PRUNERS, compared, stops_of
 from optuna_egnas.errors import InvalidSpace
 from optuna_egnas.pruners import BudgetPruner
+from optuna_egnas.replay import Trace, pruned_replay, read_trace
 
 FILES = sorted(TRACES.glob("*.json"))
 pytestmark = pytest.mark.skipif(

@@ -14,10 +14,9 @@ from optuna.trial import TrialState
 from tracing import N_VALID, Record, changed, replayed, searched
 
 import optuna_egnas._methods.egnas.replay.replay as replaying
-from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas.errors import SearchError
-from optuna_egnas.replay import replay
+from optuna_egnas.replay import read_trace, replay, write_trace
 
 
 @pytest.fixture(scope="module")

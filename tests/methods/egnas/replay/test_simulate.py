@@ -12,12 +12,10 @@ from commands import Shell
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from optuna_egnas._methods.egnas.replay.simulate import simulate
-from optuna_egnas._methods.egnas.replay.trace import Trace, read_trace
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
-from optuna_egnas.replay import replay
+from optuna_egnas.replay import Trace, read_trace, replay, simulate
 
 DIGITS = Path(__file__).parents[4] / "studies" / "digits" / "walk.json"
 Record = dict[str, Any]

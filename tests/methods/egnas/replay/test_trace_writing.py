@@ -16,11 +16,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tracing import DATASET, N_TRAIN, N_VALID, Record, answers, replayed, searched, tell
 from walking import macro, micro
 
-from optuna_egnas._core.history import Candidate
-from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
+from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas.errors import SearchError
-from optuna_egnas.replay import replay
+from optuna_egnas.methods import Candidate
+from optuna_egnas.replay import read_trace, replay, write_trace
 
 
 def test_a_real_search_is_written_and_replayed_and_nothing_else_is_written_over(
