@@ -15,6 +15,17 @@ Each message is one line of fewer than 400 characters that names the bound, then
 
 from __future__ import annotations
 
+__all__ = [
+    "DataError",
+    "EgnasError",
+    "EgnasWarning",
+    "InvalidSpace",
+    "NothingToTrain",
+    "SearchDone",
+    "SearchError",
+    "TraceError",
+]
+
 REPEATED = 160
 """Characters of somebody else's error that a message repeats."""
 LONGEST = 399

@@ -124,7 +124,9 @@ def test_notes_pages_and_plots_show_it_as_text(egnas: Shell) -> None:
     studies = load_linked_studies(storage=f"sqlite:///{egnas.folder}/egnas.db", name=NASTY)
     told = entries(studies)
 
-    note = study_note(studies, "macro", told=told, partner="/there", storage="sqlite:///x.db")
+    note = study_note(
+        studies, "macro", told=told, places={"micro": "/there"}, storage="sqlite:///x.db"
+    )
     page, svg = studies._repr_html_(), network_svg(studies)
     figure = json.loads(plot_walk(studies).to_json())
 
