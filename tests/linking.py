@@ -53,6 +53,11 @@ def story(studies: LinkedStudies) -> list[object]:
     return [(s.proposal, s.outcome) for walk in walks if walk is not None for s in walk.steps]
 
 
+def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
+    """The trials of both studies."""
+    return [trial for study in both(studies) for trial in study.trials]
+
+
 def contents(storage: BaseStorage) -> object:
     """All that a storage holds."""
     return [

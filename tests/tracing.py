@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from linking import suggest
 from optuna.trial import Trial
 from walking import macro, micro
 
 from optuna_egnas import LinkedStudies, create_linked_studies
-from optuna_egnas._storage.reader import suggest
 from optuna_egnas.methods import Candidate, Done
 from optuna_egnas.replay import Replay, read_trace, replay
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from walking import Outcome
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.history import Event, Ledger, Lost, Observation, Outcome
+from optuna_egnas._core.history import Event, Ledger, Lost, Observation
 from optuna_egnas.methods import Candidate, Failed, History, Running, Stopped, Trained
 
 ONE = Candidate(architecture=Architecture.chain(depth=3, width=8), epochs=5)

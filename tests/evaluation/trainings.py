@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from optuna.artifacts import FileSystemArtifactStore
+from walking import EGNAS
 
 from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.method import EGNAS
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
 from optuna_egnas.evaluation.engine.course import Task
@@ -46,7 +45,9 @@ def samples(count, *, seed=0, shape=(1, 8, 8)):
 
 
 def network_of(architecture, *, seed=0, channels=1):
-    return build(architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed))
+    return EGNAS.build(
+        architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed)
+    )
 
 
 def trained(network, training, validation, *, epochs=1, recipe=None, seed=0, device="cpu"):

@@ -12,10 +12,20 @@ import torch
 from commands import Ran, Shell
 from folders import in_memory
 from optuna.trial import TrialState, create_trial
-from searching import MACRO, MACRO_OF_ONE, NAME, bars, left_over, options, searched, story, url
+from searching import (
+    MACRO,
+    MACRO_OF_ONE,
+    NAME,
+    bars,
+    left_over,
+    options,
+    prepare,
+    searched,
+    story,
+    url,
+)
 
 from optuna_egnas import Architecture, LinkedStudies, create_linked_studies, load_linked_studies
-from optuna_egnas._search.setup import prepare
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation import failures as _failures
 from optuna_egnas.evaluation import objective as _objective

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 from trainings import seeded
+from walking import EGNAS
 
 from optuna_egnas import Architecture
 from optuna_egnas._methods import depthwise as _depthwise
 from optuna_egnas._methods.depthwise import DepthwiseConv2d, input_gradient, weight_gradient
-from optuna_egnas._methods.egnas.network import build
 
 OURS = pytest.mark.skipif(
     platform.machine() not in _depthwise.MACHINES, reason="torch's own gradients here"
@@ -148,7 +148,7 @@ def test_only_the_gradients_that_are_needed_are_calculated(monkeypatch):
 
 
 def test_an_exported_network_holds_plain_convolutions():
-    network = build(
+    network = EGNAS.build(
         Architecture(width=4, ops=("sep", "sep", "conv"), kernels=(3, 5, 3)),
         input_shape=(1, 8, 8),
         classes=3,

@@ -9,6 +9,7 @@ from typing import Any
 
 import optuna
 import pytest
+from linking import suggest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial
@@ -22,7 +23,6 @@ from optuna_egnas import (
     create_linked_studies,
     training_budget,
 )
-from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import EgnasWarning, InvalidSpace, SearchError
 
 BASE = Budget(epochs=6, learning_rate=0.1, batch_size=16)

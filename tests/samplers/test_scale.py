@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import pytest
+from linking import suggest
 from optuna.trial import TrialState
 from walking import micro
 
@@ -22,7 +23,6 @@ from optuna_egnas import (
     create_linked_studies,
 )
 from optuna_egnas._methods.egnas.encoding import Names
-from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import EgnasWarning
 from optuna_egnas.methods import Done
 

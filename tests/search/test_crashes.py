@@ -16,10 +16,12 @@ from searching import (
     MACRO_OF_ONE,
     NAME,
     At,
+    Progress,
     bars,
     elsewhere,
     left_over,
     options,
+    prepare,
     searched,
     story,
     url,
@@ -28,11 +30,9 @@ from torch import nn
 
 from optuna_egnas import load_linked_studies
 from optuna_egnas._methods.egnas import network as _network
-from optuna_egnas._search.setup import prepare
 from optuna_egnas._storage.link import read_places
 from optuna_egnas._storage.private import fail_trial
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.samplers._method import MethodSampler
 
 

@@ -12,6 +12,7 @@ from commands import TINY, Shell, nothing
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from searching import bars
+from walking import EGNAS
 
 from optuna_egnas import (
     Architecture,
@@ -25,7 +26,6 @@ from optuna_egnas._core.pace import Pace, fitted
 from optuna_egnas._core.parameters import encode
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.bounds import widest_chain
-from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.sample import sample
 from optuna_egnas._search.forecast.courses import (
     Forecast,

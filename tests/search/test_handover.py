@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import optuna
 import pytest
-from linking import MACRO, both, contents, create, score, story, train
+from linking import MACRO, both, contents, create, score, story, suggest, train
 from optuna.storages import InMemoryStorage
 from optuna.trial import Trial, TrialState
 
 from optuna_egnas import LinkedStudies, MacroSampler
 from optuna_egnas._search.forecast.estimate import seconds_left
 from optuna_egnas._storage.link import START
-from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import SearchError
 from optuna_egnas.methods import Done
 

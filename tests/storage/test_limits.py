@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 from commands import TINY, Shell
+from linking import trials_of
 from optuna.trial import TrialState
-from searching import NAME, bars, options, searched, story, url
+from searching import NAME, Progress, bars, options, searched, story, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies, search
 from optuna_egnas._cli._arguments import read_duration
 from optuna_egnas._storage.limits import epochs_of, limit_reached
-from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import SearchError
-from optuna_egnas.evaluation.account import Progress
 
 
 def bounded(folder: Path, *, workers: int = 1, watch: Any = None, **limits: Any) -> LinkedStudies:

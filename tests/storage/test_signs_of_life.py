@@ -12,13 +12,11 @@ import optuna
 import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from searching import MACRO_OF_ONE, NAME, bars, options, searched
+from searching import MACRO_OF_ONE, NAME, bars, options, prepare, run, searched
 from walking import macro, micro
 
 from optuna_egnas import create_linked_studies
 from optuna_egnas._core.history import Lost, Observation
-from optuna_egnas._search.run import run
-from optuna_egnas._search.setup import prepare
 from optuna_egnas._storage import liveness as _alive
 from optuna_egnas._storage.claims import OWNER, SIGN, fail_dead, is_alive, write_claim
 from optuna_egnas.evaluation import account as _account

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from linking import suggest
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from walking import macro, micro
 
 from optuna_egnas import LinkedStudies, create_linked_studies
-from optuna_egnas._storage.reader import suggest
 from optuna_egnas.methods import Candidate, Done
 
 ROLES = ("macro", "micro")

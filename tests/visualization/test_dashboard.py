@@ -13,9 +13,9 @@ from wsgiref.util import setup_testing_defaults
 import optuna
 import pytest
 from commands import TINY, Shell
+from walking import EGNAS
 
 from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
-from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._search.run import board_of
 from optuna_egnas._storage.urls import full_url
 from optuna_egnas.visualization import _dashboard as dashboard

@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from walking import EGNAS
 
 from optuna_egnas import LinkedStudies, visualization
-from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._methods.egnas.plots.depth_width import _depth_width_info
 from optuna_egnas._methods.egnas.plots.macro_micro import _macro_micro_info
 from optuna_egnas.errors import SearchError

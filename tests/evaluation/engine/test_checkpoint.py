@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
+from walking import EGNAS
 
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._storage.artifacts import open_artifacts
 from optuna_egnas.evaluation.engine.checkpoint import KIND, Checkpoint, Checkpoints
 from optuna_egnas.evaluation.engine.course import train_candidate
@@ -45,7 +45,7 @@ class TestResume:
     def run(self, *, start=None, device="cpu", micro_batch=None, ema=0.0):
         """Weights and records of a training, and its snapshot after each epoch."""
         generator = torch.Generator().manual_seed(1)
-        network = build(ARCHITECTURE, input_shape=(1, 8, 8), classes=10, generator=generator)
+        network = EGNAS.build(ARCHITECTURE, input_shape=(1, 8, 8), classes=10, generator=generator)
         state, records, snapshots = TrainingState(start=start, ema=ema), [], []
         for record in train(
             network,

@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
-from searching import NAME, bars, options, url
+from searching import NAME, bars, options, prepare, url
+from walking import EGNAS
 
 from optuna_egnas import Architecture, MacroSpace
 from optuna_egnas._core.recipe import Precision, Recipe
-from optuna_egnas._methods.egnas.network import build
-from optuna_egnas._search.setup import Setup, prepare
+from optuna_egnas._search.setup import Setup
 from optuna_egnas._search.worker import join
 from optuna_egnas.errors import EgnasError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
@@ -32,7 +32,7 @@ def answers(precision: Precision) -> list[tuple[int, float]]:
     images, labels = bars(160)
     data = LabelledImages(images=(images * 255).to(torch.uint8), labels=labels)
     generator = torch.Generator().manual_seed(0)
-    network = build(
+    network = EGNAS.build(
         Architecture.chain(depth=3, width=8), input_shape=(1, 8, 8), classes=2, generator=generator
     )
     recipe = Recipe(batch_size=16, learning_rate=0.1, precision=precision)

@@ -11,16 +11,26 @@ from typing import Any
 import pytest
 from commands import TINY, Shell
 from folders import in_memory
+from linking import trials_of
 from optuna.trial import FrozenTrial
-from searching import NAME, At, bars, elsewhere, left_over, options, searched, story, url
+from searching import (
+    NAME,
+    At,
+    Progress,
+    bars,
+    elsewhere,
+    left_over,
+    options,
+    prepare,
+    searched,
+    story,
+    url,
+)
 
 from optuna_egnas import LinkedStudies, MacroSampler, MacroSpace, load_linked_studies, search
 from optuna_egnas._core.inheriting import SHARE
-from optuna_egnas._search.setup import prepare
-from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation import objective as _objective
-from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.replay import write_trace
 
 SIZES = {"min_depth": 3, "max_depth": 4, "min_width": 4, "max_width": 6, "base_epochs": 4}

@@ -8,18 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from linking import create, story, train
-from searching import MACRO, NAME, bars, options, searched, url
-from walking import macro, micro
+from linking import create, story, train, trials_of
+from searching import MACRO, NAME, bars, options, prepare, searched, url
+from walking import EGNAS, macro, micro
 
 from optuna_egnas import LinkedStudies, search
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas._search.identity import final_recipe, stored_recipe
 from optuna_egnas._search.plan import spaces_of
-from optuna_egnas._search.setup import prepare
 from optuna_egnas._search.study_file import read_study_file
-from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import load_training
 from optuna_egnas.options import SearchOptions

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from optuna_egnas import MacroSpace, MicroSpace
-from optuna_egnas._core.history import Outcome
-from optuna_egnas._core.walk import follow, propose
-from optuna_egnas.methods import Candidate, History, Proposal, Trained, Walk
+from optuna_egnas.methods import (
+    Candidate,
+    Failed,
+    History,
+    Proposal,
+    Running,
+    Stopped,
+    Trained,
+    Walk,
+    method,
+)
 
+Outcome = Trained | Stopped | Failed | Running
+EGNAS = method("egnas")
 TASK = {"input_shape": (1, 8, 8), "classes": 10, "n_valid": 1000}
 
 
@@ -27,9 +37,9 @@ def walk_with(space: MacroSpace | MicroSpace, answer: Callable[[Proposal], Outco
     """Walk to the end; an answer that is a number is a count of right answers."""
     outcomes: dict[Candidate, Outcome] = {}
     while True:
-        proposal = propose(space, History(outcomes))
+        proposal = space.follow(History(outcomes)).next
         if not isinstance(proposal, Proposal):
-            return follow(space, History(outcomes))
+            return space.follow(History(outcomes))
         assert proposal.candidate not in outcomes, "no candidate is asked for twice"
         given = answer(proposal)
         outcome = Trained(score=given / 1000) if isinstance(given, int) else given

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from finishing import copied, held_out, opened, same, trained, weights
+from finishing import copied, held_out, load_final, opened, same, trained, weights
 from folders import in_memory
 from searching import MACRO_OF_ONE, bars, searched
+from walking import EGNAS
 
 from optuna_egnas import train
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.network import build
-from optuna_egnas._search.final.networks import load_final
 from optuna_egnas._search.final.setup import FinalProgress, default_epochs
 from optuna_egnas._search.final.train import final_seed
 from optuna_egnas._search.identity import stored_recipe, stored_split
@@ -84,7 +83,9 @@ class TestResult:
         for number in (0, 1):
             seed = candidate_seed(final_seed(link.seed), architecture, 4, number)
             generator = torch.Generator().manual_seed(seed)
-            network = build(architecture, input_shape=(1, 8, 8), classes=2, generator=generator)
+            network = EGNAS.build(
+                architecture, input_shape=(1, 8, 8), classes=2, generator=generator
+            )
             recipe, images = stored_recipe(link), LabelledImages(**joined)
             for _ in loop(network, images, None, epochs=4, recipe=recipe, seed=seed, device="cpu"):
                 pass

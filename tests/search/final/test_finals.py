@@ -11,17 +11,17 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from finishing import load_final
 from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
 from searching import MACRO_OF_ONE, searched, url
+from walking import EGNAS
 
 from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
-from optuna_egnas._methods.egnas.method import EGNAS
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._search.catalogue import delete_search
-from optuna_egnas._search.final.networks import load_final, load_report, store_final
+from optuna_egnas._search.final.networks import load_report, store_final
 from optuna_egnas._storage.final_records import FinalRecord, FinalSettings
 from optuna_egnas._storage.finals import all_finals, finals
 from optuna_egnas.errors import SearchError
@@ -54,7 +54,7 @@ def examined(studies: LinkedStudies, seed: int = 0) -> tuple[TrainedNetwork, Rep
     architecture = studies.result().architecture
     assert architecture is not None
     generator = torch.Generator().manual_seed(seed)
-    network = build(architecture, input_shape=(1, 8, 8), classes=2, generator=generator)
+    network = EGNAS.build(architecture, input_shape=(1, 8, 8), classes=2, generator=generator)
     trained = TrainedNetwork(
         search=studies.name,
         architecture=architecture,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from commands import Shell
+from linking import trials_of
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from optuna_egnas import load_linked_studies
-from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.replay import Trace, read_trace, replay, simulate
 
