@@ -17,6 +17,17 @@ from __future__ import annotations
 
 from ._core.text import one_line
 
+__all__ = [
+    "DataError",
+    "EgnasError",
+    "EgnasWarning",
+    "InvalidSpace",
+    "NothingToTrain",
+    "SearchDone",
+    "SearchError",
+    "TraceError",
+]
+
 
 class EgnasError(Exception):
     """Base of every error that this package raises on purpose."""

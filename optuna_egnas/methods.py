@@ -12,6 +12,7 @@ Example:
 """
 
 from ._core.automaton import AutomatonSpace
+from ._core.declared import option
 from ._core.history import Candidate, Failed, History, Running, Stopped, Trained
 from ._core.inheriting import inheriting
 from ._core.method import Method, Role, Survey, known_methods, method
@@ -67,4 +68,5 @@ __all__ = [
     "inheriting",
     "known_methods",
     "method",
+    "option",
 ]

@@ -10,10 +10,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from walking import macro, micro
 
-from optuna_egnas._core.history import Candidate
-from optuna_egnas._core.proposal import Done
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
+from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas._storage.reader import suggest
+from optuna_egnas.methods import Candidate, Done
 
 ROLES = ("macro", "micro")
 
@@ -52,6 +51,11 @@ def story(studies: LinkedStudies) -> list[object]:
     """Every candidate and score of both walks."""
     walks = [studies.walk(role) for role in ROLES]
     return [(s.proposal, s.outcome) for walk in walks if walk is not None for s in walk.steps]
+
+
+def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
+    """The trials of both studies."""
+    return [trial for study in both(studies) for trial in study.trials]
 
 
 def contents(storage: BaseStorage) -> object:

@@ -13,9 +13,9 @@ import optuna
 import torch
 from optuna.trial import TrialState
 
+from optuna_egnas import LinkedStudies
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas._storage.interrupts import Terminated, ending_on_sigterm
 from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.options import SearchOptions

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from commands import TINY, Shell
+from walking import EGNAS
 
-from optuna_egnas._methods.egnas.method import EGNAS
 from optuna_egnas.visualization._files import PLOTS
 
 pytestmark = pytest.mark.browser

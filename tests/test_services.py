@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from test_storages import searched
 
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 
 pytestmark = pytest.mark.services
 

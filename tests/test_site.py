@@ -12,9 +12,8 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 import optuna_egnas
-from optuna_egnas._methods.egnas.replay.trace import read_trace
-from optuna_egnas._search.studies import load_linked_studies
-from optuna_egnas.replay import replay
+from optuna_egnas import load_linked_studies
+from optuna_egnas.replay import read_trace, replay
 from optuna_egnas.visualization import network_svg
 
 ROOT = Path(__file__).parents[1]

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from optuna_egnas._methods.egnas.replay.trace import read_trace
 from optuna_egnas._search.study_file import read_study_file
-from optuna_egnas.replay import replay
+from optuna_egnas.replay import read_trace, replay
 
 STUDIES = Path(__file__).parents[1] / "studies"
 WALKS = sorted(STUDIES.glob("*/walk.json"))

@@ -8,15 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from linking import suggest
 from optuna.trial import Trial
 from walking import macro, micro
 
-from optuna_egnas._core.history import Candidate
-from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.replay.trace import read_trace
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
-from optuna_egnas._storage.reader import suggest
-from optuna_egnas.replay import Replay, replay
+from optuna_egnas import LinkedStudies, create_linked_studies
+from optuna_egnas.methods import Candidate, Done
+from optuna_egnas.replay import Replay, read_trace, replay
 
 ROLES = ("macro", "micro")
 

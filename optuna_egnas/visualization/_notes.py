@@ -101,7 +101,8 @@ def study_note(
 
 def _partners(studies: StoredStudies, role: str, places: Mapping[str, str]) -> str:
     return "".join(
-        f" Its partner is the study [{studies.study(other).study_name}]({places[other]}), "
+        f" Its partner is the study [{markdown(studies.study(other).study_name)}]"
+        f"({places[other]}), "
         f"which asks {studies.method.role(other).question}."
         for other in studies.roles
         if other != role

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from commands import TINY, Prepare, Shell, draw_images, file, nothing
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas.__main__ import main
-from optuna_egnas._search.studies import load_linked_studies
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

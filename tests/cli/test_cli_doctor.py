@@ -12,8 +12,8 @@ import optuna
 import pytest
 from commands import Shell
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas._cli._help import GROUPS
-from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._storage.claims import CLAIM
 
 

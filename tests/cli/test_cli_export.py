@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from commands import TINY, Shell
+from finishing import load_final
 from optuna.artifacts import get_all_artifact_meta
 from PIL import Image
 
 import optuna_egnas
-from optuna_egnas._search.final.networks import load_final
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
+from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained.network_file import packed

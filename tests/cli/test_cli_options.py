@@ -10,12 +10,12 @@ import pytest
 from commands import TINY, Shell
 from optuna.trial import TrialState
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas._core.method import DEFAULT, method
-from optuna_egnas._methods.egnas.replay.trace import read_trace
-from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._search.study_file import KINDS, TABLES, read_study_file
 from optuna_egnas.errors import SearchError, TraceError
 from optuna_egnas.options import SearchOptions
+from optuna_egnas.replay import read_trace
 
 BAD_OPTIONS = {
     "--device gpu": ("`device` must be auto or one that torch can use here", "'gpu'"),

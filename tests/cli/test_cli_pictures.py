@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from commands import TINY, Shell
+from finishing import load_final
 from PIL import Image
 
-from optuna_egnas._search.final.networks import load_final
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas.evaluation.data.images import read_image
 
 

@@ -6,9 +6,9 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from searching import Progress
 
 from optuna_egnas._cli._show_search import Display
-from optuna_egnas.evaluation.account import Progress
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import optuna
 import pytest
 from commands import TINY, Ran, Shell
 
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas.evaluation.data import labelled as _data
 
 KEYS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from commands import TINY, Prepare, Ran, Shell, file, nothing
 
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas._storage.urls import shown
 
 SECRET = "s3cret-w0rd"
@@ -68,7 +68,7 @@ def trace_of(folder: Path) -> Path:
     """The trace of the finished search, written once."""
     path = folder.with_name("traced.json")
     if not path.exists():
-        from optuna_egnas._methods.egnas.replay.trace import write_trace
+        from optuna_egnas.replay import write_trace
 
         studies = load_linked_studies(storage=f"sqlite:///{folder}/egnas.db", name="tiny")
         path.write_text(json.dumps(write_trace(studies)))

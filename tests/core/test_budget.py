@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
+from optuna_egnas import Architecture, Budget
 from optuna_egnas._core.budget import (
     REFERENCE,
-    Budget,
     Policy,
     Size,
     attempt_epochs,
     budget_for,
     cost_epochs,
 )
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.cost import count_macs, count_params
 from optuna_egnas.errors import InvalidSpace
 

@@ -8,30 +8,28 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_walk import SEEDS, SPACES, world
-from walking import macro, micro, walk_with
+from walking import Outcome, macro, micro, walk_with
 
-from optuna_egnas._core.frontier import HAND_OUT, WANTED, frontier, prospects, wanted
-from optuna_egnas._core.history import (
+from optuna_egnas import MacroSpace, MicroSpace
+from optuna_egnas._core.frontier import HAND_OUT, WANTED
+from optuna_egnas._core.history import Event, Lost, Observation
+from optuna_egnas._core.odds import Experience
+from optuna_egnas.methods import (
     Candidate,
-    Event,
+    Done,
     Failed,
     History,
-    Lost,
-    Observation,
-    Outcome,
+    Proposal,
     Running,
     Trained,
+    Verdict,
 )
-from optuna_egnas._core.odds import Experience
-from optuna_egnas._core.proposal import Done, Proposal, Verdict
-from optuna_egnas._core.walk import follow, propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 Space = MacroSpace | MicroSpace
 
 
 def ahead(space: Space, history: History, k: int) -> tuple[Proposal, ...]:
-    found = frontier(space, history, k)
+    found = space.frontier(history, k)
     assert isinstance(found, tuple)
     return found
 
@@ -40,7 +38,7 @@ def after(space: Space, *answers: int) -> dict[Candidate, Outcome]:
     """The outcomes of a walk's first candidates; each answer counts right ones of 1,000."""
     outcomes: dict[Candidate, Outcome] = {}
     for answer in answers:
-        proposal = propose(space, History(outcomes))
+        proposal = space.follow(History(outcomes)).next
         assert isinstance(proposal, Proposal)
         outcomes[proposal.candidate] = Trained(score=answer / 1000)
     return outcomes
@@ -95,8 +93,8 @@ class Fire:
 
     def stop_what_is_not_wanted(self) -> None:
         """As the pruner does: a stop says nothing of its candidate."""
-        use = wanted(self.space, self.history, self.running)
-        asked = propose(self.space, self.history)
+        use = self.space.wanted(self.history, self.running)
+        asked = self.space.follow(self.history).next
         if isinstance(asked, Proposal) and asked.candidate in self.running:
             assert asked.candidate in use, "what the walk asks for now is never stopped"
         self.running = [each for each in self.running if each in use]
@@ -114,10 +112,10 @@ def test_any_number_of_workers_in_any_order_makes_the_same_walk(
     alone = walk_with(space, lambda proposal: world(seed)(proposal.candidate))
     fire = Fire(space, seed, order)
     while True:
-        found = frontier(space, fire.history, fire.draw.randint(1, 4))
+        found = space.frontier(fire.history, fire.draw.randint(1, 4))
         if isinstance(found, Done):
             break
-        asked = propose(space, fire.history)
+        asked = space.follow(fire.history).next
         assert isinstance(asked, Proposal)
         if asked.candidate not in fire.running:
             assert found[0] == asked, "what the walk asks for now comes first"
@@ -128,7 +126,7 @@ def test_any_number_of_workers_in_any_order_makes_the_same_walk(
         if fire.draw.random() < 0.7:
             fire.stop_what_is_not_wanted()
 
-    assert follow(space, fire.history) == alone
+    assert space.follow(fire.history) == alone
 
 
 @settings(deadline=None)
@@ -151,7 +149,7 @@ def test_a_longer_frontier_begins_as_a_shorter_one_and_repeats_nothing(
     candidates = [each.candidate for each in found]
     assert len(set(candidates)) == len(candidates)
     assert not any(history.outcome(each) for each in candidates)
-    chances = prospects(space, history, 20)
+    chances = space.prospects(history, 20)
     assert isinstance(chances, tuple)
     assert [each.chance for each in chances] == sorted((c.chance for c in chances), reverse=True)
     assert all(HAND_OUT <= each.chance <= 1 for each in chances)
@@ -166,7 +164,7 @@ def test_what_is_handed_out_is_wanted(space: Space, seed: int, share: float) -> 
     found = [each.candidate for each in ahead(space, History(known), 10)]
     history = History({**known, **dict.fromkeys(found, Running())})
 
-    assert wanted(space, history, found) == frozenset(found)
+    assert space.wanted(history, found) == frozenset(found)
 
 
 def test_work_that_was_ahead_is_used_when_the_walk_comes_to_it() -> None:
@@ -182,11 +180,11 @@ def test_work_that_was_ahead_is_used_when_the_walk_comes_to_it() -> None:
 
     accepted = History({**trained, second.candidate: Trained(score=0.55)})
 
-    walk = follow(space, accepted)
+    walk = space.follow(accepted)
     assert [step.verdict for step in walk.steps[1:]] == [Verdict.ACCEPTED] * 2
     assert walk.steps[2].proposal.candidate == both.candidate, "it was not asked for again"
     refused = History({**trained, second.candidate: Trained(score=0.4)})
-    left = propose(space, refused)
+    left = space.follow(refused).next
     assert isinstance(left, Proposal)
     assert left.candidate == third.candidate
     assert first.candidate in trained
@@ -229,7 +227,7 @@ def test_before_the_depth_phase_may_end_its_end_is_prepared() -> None:
 def test_what_all_futures_ask_for_is_certain() -> None:
     # Three fails end the phase, so that two more layers are tried in any case.
     space = macro(max_depth=40)
-    found = prospects(space, History(after(space, 500)), 6)
+    found = space.prospects(History(after(space, 500)), 6)
 
     assert isinstance(found, tuple)
     assert [each.is_certain for each in found[:4]] == [True, True, True, False]
@@ -240,7 +238,7 @@ def test_a_search_that_goes_otherwise_than_foreseen_is_believed_in_the_end() -> 
     space = micro(depth=30)
 
     def chance_that_the_next_is_accepted(outcomes: dict[Candidate, Outcome]) -> float:
-        experience = Experience.of(follow(space, History(outcomes)).steps, space.priors)
+        experience = Experience.of(space.follow(History(outcomes)).steps, space.priors)
         return experience.odds("ops", len(outcomes))[Verdict.ACCEPTED]
 
     foreseen = chance_that_the_next_is_accepted(after(space, 500, 501, *[400] * 24))
@@ -259,7 +257,7 @@ def test_a_score_below_what_its_bar_must_be_is_refused_before_the_bar_is_known()
     high = {**start, fourth.candidate: Running(), fifth.candidate: Trained(score=0.6)}
 
     def of_seven(outcomes: dict[Candidate, Outcome]) -> float:
-        found = prospects(space, History(outcomes), 9)
+        found = space.prospects(History(outcomes), 9)
         assert isinstance(found, tuple)
         return next(each.chance for each in found if shape(each.proposal) == ("depth", 7, 8))
 
@@ -275,11 +273,11 @@ def test_a_failed_premise_is_seen() -> None:
     flying = [each.candidate for each in ahead(space, History(outcomes), 6)]
     running: dict[Candidate, Outcome] = dict.fromkeys(flying, Running())
     history = History({**outcomes, **running})
-    assert wanted(space, history, flying) == frozenset(flying)
+    assert space.wanted(history, flying) == frozenset(flying)
 
     accepted = History({**outcomes, **running, flying[0]: Trained(score=0.6)})
 
-    use = wanted(space, accepted, flying)
+    use = space.wanted(accepted, flying)
     assert use == {each for each in flying[1:] if each.architecture.ops[0] == "conv"}
     assert len(use) < len(flying) - 1
 
@@ -290,8 +288,8 @@ def test_what_another_trial_has_answered_is_not_wanted() -> None:
     (asked,) = ahead(space, History(outcomes), 1)
     answered = {**outcomes, asked.candidate: Trained(score=0.6)}
 
-    assert wanted(space, History(answered), [asked.candidate]) == frozenset()
-    assert wanted(space, History(outcomes), [asked.candidate]) == {asked.candidate}
+    assert space.wanted(History(answered), [asked.candidate]) == frozenset()
+    assert space.wanted(History(outcomes), [asked.candidate]) == {asked.candidate}
 
 
 def test_nothing_is_wanted_of_a_walk_that_has_ended() -> None:
@@ -300,7 +298,7 @@ def test_nothing_is_wanted_of_a_walk_that_has_ended() -> None:
     other = ahead(macro(), History(after(macro(), 500)), 1)[0].candidate
     outcomes: dict[Candidate, Outcome] = {only.candidate: Trained(score=0.5), other: Running()}
 
-    assert wanted(space, History(outcomes), [other]) == frozenset()
+    assert space.wanted(History(outcomes), [other]) == frozenset()
 
 
 def test_what_is_barely_possible_is_stopped_later_than_it_is_handed_out() -> None:

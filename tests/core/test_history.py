@@ -1,21 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from walking import Outcome
 
-from optuna_egnas._core.history import (
-    Candidate,
-    Event,
-    Failed,
-    History,
-    Ledger,
-    Lost,
-    Observation,
-    Outcome,
-    Running,
-    Stopped,
-    Trained,
-)
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
+from optuna_egnas._core.history import Event, Ledger, Lost, Observation
+from optuna_egnas.methods import Candidate, Failed, History, Running, Stopped, Trained
 
 ONE = Candidate(architecture=Architecture.chain(depth=3, width=8), epochs=5)
 GOOD, BETTER = Trained(score=0.5), Trained(score=0.6)

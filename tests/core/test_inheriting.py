@@ -10,16 +10,23 @@ import pytest
 from test_frontier import after, ahead, with_running
 from walking import in_turn, macro, micro, walk_with
 
-from optuna_egnas._core.history import Candidate, Failed, History, Running, Trained
-from optuna_egnas._core.inheriting import inheriting
-from optuna_egnas._core.problem import Space
-from optuna_egnas._core.proposal import Done, Proposal, Verdict, Walk
-from optuna_egnas._core.walk import propose
+from optuna_egnas import Architecture, MacroSpace, MicroSpace
 from optuna_egnas._core.words import verdict_words
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 from optuna_egnas._methods.egnas.words import name_candidate
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.methods import (
+    Candidate,
+    Done,
+    Failed,
+    History,
+    Proposal,
+    Running,
+    Space,
+    Trained,
+    Verdict,
+    Walk,
+    inheriting,
+)
 
 SPACE = macro(inherit=0.5, base_epochs=4, max_depth=5)
 BROKEN = Failed(reason="NaN", final=True)
@@ -133,18 +140,18 @@ def test_who_still_trains_has_no_children_yet() -> None:
 
 def test_a_child_of_another_parent_is_not_what_the_walk_asks_for() -> None:
     outcomes = after(SPACE, 800, 800)
-    fourth = propose(SPACE, History(outcomes))
+    fourth = SPACE.follow(History(outcomes)).next
     assert isinstance(fourth, Proposal)
     flying = History({**outcomes, fourth.candidate: Running()})
     guessed = ahead(SPACE, flying, 1)[0].candidate  # depth 5 from depth 3, as if 4 were refused
     outcomes |= {guessed: Trained(score=0.999), fourth.candidate: Trained(score=0.9)}
 
-    asked = propose(SPACE, History(outcomes))
+    asked = SPACE.follow(History(outcomes)).next
 
     assert guessed.architecture.depth == 5 and guessed.parent != fourth.candidate
     assert isinstance(asked, Proposal) and asked.candidate.is_trained_on
     outcomes[asked.candidate] = Trained(score=0.9)
-    asked = propose(SPACE, History(outcomes))
+    asked = SPACE.follow(History(outcomes)).next
     assert isinstance(asked, Proposal) and asked.likely is Verdict.ACCEPTED
     assert asked.candidate == replace(guessed, parent=fourth.candidate), "the same, and not it"
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 from walking import in_turn, macro, walk_with
 
-from optuna_egnas._core.history import Candidate, Running, Trained
 from optuna_egnas._core.odds import Experience, bounded
-from optuna_egnas._core.proposal import Bar, Incumbent, Proposal, Step, Verdict
 from optuna_egnas._methods.egnas.priors import PRIORS
+from optuna_egnas.methods import (
+    Bar,
+    Candidate,
+    Incumbent,
+    Proposal,
+    Running,
+    Step,
+    Trained,
+    Verdict,
+)
 
 
 @pytest.mark.parametrize("phase", sorted(PRIORS))

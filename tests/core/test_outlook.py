@@ -8,11 +8,8 @@ from random import Random
 import pytest
 from walking import macro, micro, walk_with
 
-from optuna_egnas._core.history import History, Running, Trained
-from optuna_egnas._core.outlook import courses
-from optuna_egnas._core.proposal import Course, Proposal
-from optuna_egnas._core.walk import propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas import MacroSpace, MicroSpace
+from optuna_egnas.methods import Course, History, Proposal, Running, Trained
 
 SPACES = {
     "macro": macro(),
@@ -25,7 +22,7 @@ SPACES = {
 def drawn(
     space: MacroSpace | MicroSpace, history: History, count: int = 30, seed: int = 0
 ) -> list[Course]:
-    return list(islice(courses(space, history, Random(seed)), count))
+    return list(islice(space.courses(history, Random(seed)), count))
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -52,7 +49,7 @@ def test_nothing_is_left_of_a_walk_that_has_ended(name: str) -> None:
 
 def test_what_is_trained_is_not_left_and_what_is_in_flight_is() -> None:
     space = macro()
-    first = propose(space, History())
+    first = space.follow(History()).next
     assert isinstance(first, Proposal)
 
     flying = drawn(space, History({first.candidate: Running()}))

@@ -7,21 +7,19 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from walking import macro, micro, walk_with
+from walking import Outcome, macro, micro, walk_with
 
-from optuna_egnas._core.frontier import frontier
-from optuna_egnas._core.history import (
+from optuna_egnas import MacroSpace, MicroSpace
+from optuna_egnas.methods import (
     Candidate,
+    Done,
     Failed,
     History,
-    Outcome,
+    Proposal,
     Running,
     Stopped,
     Trained,
 )
-from optuna_egnas._core.proposal import Done, Proposal
-from optuna_egnas._core.walk import follow, propose
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
 
 SPACES = st.sampled_from(
     [
@@ -92,7 +90,7 @@ def test_what_is_off_the_path_never_matters(
     mixed = {s.proposal.candidate: outcome(s.proposal.candidate) for s in other.steps}
     mixed |= {s.proposal.candidate: outcome(s.proposal.candidate) for s in walk.steps}
 
-    assert follow(space, History(mixed)) == walk
+    assert space.follow(History(mixed)) == walk
 
 
 @settings(deadline=None)
@@ -106,7 +104,7 @@ def test_any_number_of_workers_in_any_order_makes_the_same_walk(
     running: list[Candidate] = []
     while True:
         known = History({**finished, **{candidate: Running() for candidate in running}})
-        ahead = frontier(space, known, 1)
+        ahead = space.frontier(known, 1)
         if isinstance(ahead, Done):
             break
         if ahead and len(running) < workers:
@@ -117,7 +115,7 @@ def test_any_number_of_workers_in_any_order_makes_the_same_walk(
         if draw.random() < 0.9:  # else its worker is lost, and it is asked for again
             finished[arrived] = outcome(arrived)
 
-    assert follow(space, History(finished)) == alone
+    assert space.follow(History(finished)) == alone
 
 
 @settings(deadline=None)
@@ -130,10 +128,10 @@ def test_the_frontier_begins_with_what_is_asked_for_and_grows_with_k(
     steps = walk.steps[: int(share * (len(walk.steps) - 1))]
     known = History({s.proposal.candidate: outcome(s.proposal.candidate) for s in steps})
 
-    ahead = [frontier(space, known, k) for k in (1, 2, 5)]
+    ahead = [space.frontier(known, k) for k in (1, 2, 5)]
 
     assert isinstance(ahead[0], tuple)
-    assert ahead[0] == (propose(space, known),)
+    assert ahead[0] == (space.follow(known).next,)
     assert isinstance(ahead[2], tuple)
     assert ahead[1] == ahead[2][:2]
     candidates = [proposal.candidate for proposal in ahead[2]]
@@ -142,10 +140,10 @@ def test_the_frontier_begins_with_what_is_asked_for_and_grows_with_k(
 
 def test_a_second_worker_gets_the_next_depth_and_a_third_the_one_after() -> None:
     space = macro()
-    first = propose(space, History())
+    first = space.follow(History()).next
     assert isinstance(first, Proposal)
 
-    ahead = frontier(space, History({first.candidate: Running()}), 3)
+    ahead = space.frontier(History({first.candidate: Running()}), 3)
 
     assert isinstance(ahead, tuple)
     assert [proposal.candidate.architecture.depth for proposal in ahead] == [4, 5, 6]
@@ -153,10 +151,10 @@ def test_a_second_worker_gets_the_next_depth_and_a_third_the_one_after() -> None
 
 def test_the_micro_search_bets_on_refusal() -> None:
     space = micro()
-    first = propose(space, History())
+    first = space.follow(History()).next
     assert isinstance(first, Proposal)
 
-    ahead = frontier(space, History({first.candidate: Running()}), 2)
+    ahead = space.frontier(History({first.candidate: Running()}), 2)
 
     assert isinstance(ahead, tuple)
     assert [proposal.candidate.architecture.ops for proposal in ahead] == [
@@ -167,8 +165,8 @@ def test_the_micro_search_bets_on_refusal() -> None:
 
 def test_nothing_is_left_to_take_while_the_last_one_is_in_flight() -> None:
     space = macro(max_depth=3, min_width=8)
-    only = propose(space, History())
+    only = space.follow(History()).next
     assert isinstance(only, Proposal)
 
-    assert frontier(space, History({only.candidate: Running()}), 3) == ()
-    assert isinstance(frontier(space, History({only.candidate: Trained(score=0.5)})), Done)
+    assert space.frontier(History({only.candidate: Running()}), 3) == ()
+    assert isinstance(space.frontier(History({only.candidate: Trained(score=0.5)})), Done)

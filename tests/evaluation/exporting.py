@@ -6,10 +6,10 @@ from functools import cache
 import torch
 from torch import nn
 from trainings import seeded
+from walking import EGNAS
 
+from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.images import READING
 from optuna_egnas.evaluation.data.labelled import load_training, split
@@ -26,7 +26,7 @@ EVERYTHING = Architecture(
 def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0, ground="white"):
     """A network as it might be after a training: no norm is at its beginning, logits differ."""
     generator = seeded(seed)
-    network = build(architecture, input_shape=shape, classes=classes, generator=generator)
+    network = EGNAS.build(architecture, input_shape=shape, classes=classes, generator=generator)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -53,7 +53,7 @@ def digits():
     """A network that was trained on the digits, and tested."""
     data, test = load_training("digits"), load_test("digits")
     training, validation = split(data, valid_fraction=0.2, seed=0)
-    network = build(EVERYTHING, input_shape=(1, 8, 8), classes=10, generator=seeded(0))
+    network = EGNAS.build(EVERYTHING, input_shape=(1, 8, 8), classes=10, generator=seeded(0))
     records = train(network, training, validation, epochs=5, recipe=Recipe(), seed=0, device="cpu")
     list(records)
     statistics = channel_statistics(training.images)

@@ -2,24 +2,33 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 from optuna.artifacts import FileSystemArtifactStore
+from walking import EGNAS
 
-from optuna_egnas._core.history import Candidate
+from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.method import EGNAS
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
 from optuna_egnas.evaluation.engine.course import Task
 from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.methods import Candidate
 
 SMALL = Architecture.chain(depth=2, width=2)
 ARCHITECTURE = Architecture(width=4, ops=("sep", "conv", "sep"), kernels=(3, 3, 5))
 CANDIDATE = Candidate(architecture=ARCHITECTURE, epochs=4)
 RECIPE = Recipe(crop_padding=1, cutout=2, flip=True, batch_size=16)
 EVERY_EPOCH = 0.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Where other processes take the cores, two threads have been 100 times as slow as one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def seeded(seed):
@@ -36,7 +45,9 @@ def samples(count, *, seed=0, shape=(1, 8, 8)):
 
 
 def network_of(architecture, *, seed=0, channels=1):
-    return build(architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed))
+    return EGNAS.build(
+        architecture, input_shape=(channels, 8, 8), classes=10, generator=seeded(seed)
+    )
 
 
 def trained(network, training, validation, *, epochs=1, recipe=None, seed=0, device="cpu"):  # noqa: PLR0913 - as the loop

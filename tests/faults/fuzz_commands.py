@@ -22,8 +22,7 @@ from PIL import Image
 
 from optuna_egnas.errors import EgnasError
 from optuna_egnas.evaluation.data.labelled import load_training
-from optuna_egnas.evaluation.data.options import DataOptions
-from optuna_egnas.options import SearchOptions
+from optuna_egnas.options import DataOptions, SearchOptions
 
 # Options from Python
 

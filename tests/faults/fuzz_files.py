@@ -18,10 +18,9 @@ from exporting import lively
 from fuzzing import NASTY, Kind, Raw, as_json, as_toml, damaged, flipped, mutated
 from tracing import searched
 
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.replay.trace import read_trace, write_trace
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas import Architecture
 from optuna_egnas._search.identity import asked_recipes
+from optuna_egnas._search.plan import spaces_of
 from optuna_egnas._search.study_file import StudyFile, read_study_file
 from optuna_egnas.evaluation.data.labelled import load_training
 from optuna_egnas.evaluation.engine.archive import read_archive
@@ -41,8 +40,8 @@ from optuna_egnas.evaluation.trained.prediction import (
     read_classifier,
     read_trained,
 )
-from optuna_egnas.options import SearchOptions, spaces
-from optuna_egnas.replay import replay
+from optuna_egnas.options import SearchOptions
+from optuna_egnas.replay import read_trace, replay, write_trace
 
 # Study files
 
@@ -91,21 +90,24 @@ def _of_study(found: StudyFile) -> dict[str, Any]:
     options = found.options
     data = {each.name: getattr(options.data, each.name) for each in fields(options.data)}
     values = {each.name: getattr(options, each.name) for each in fields(options)}
-    record = {"dataset": found.dataset, "name": found.name, **values, "data": data}
+    spaces = {"macro": {}, "micro": {}, **values.pop("spaces")}
+    record = {"dataset": found.dataset, "name": found.name, **values, "data": data, **spaces}
     if record["precision"] == "auto":
         del record["precision"]
-    for name in ("data", "macro", "micro", "recipe"):
+    for name in ("data", "recipe", *spaces):
         record[name] = {k: v for k, v in record[name].items() if v is not None}
+    for name in {*spaces} - {*options.spaces}:
+        del record[name]
     return {key: value for key, value in record.items() if value is not None}
 
 
 def check_options(options: SearchOptions) -> None:
     """What can be searched with these is stored and read unchanged."""
     content = _digits()
-    macro, micro = spaces(content, 100, options)
-    assert MacroSpace.from_json(json.loads(json.dumps(macro.to_json()))) == macro
-    assert MicroSpace.from_json(json.loads(json.dumps(micro.to_json()))) == micro
-    for recipe in asked_recipes(content, options, macro.policy, 200):
+    spaces = spaces_of(content, 100, options)
+    for space in spaces.values():
+        assert type(space).from_json(json.loads(json.dumps(space.to_json()))) == space
+    for recipe in asked_recipes(content, options, spaces, 200):
         assert type(recipe)(**json.loads(json.dumps(recipe.to_json()))) == recipe
 
 

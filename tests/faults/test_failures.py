@@ -12,17 +12,26 @@ import torch
 from commands import Ran, Shell
 from folders import in_memory
 from optuna.trial import TrialState, create_trial
-from searching import MACRO, MACRO_OF_ONE, NAME, bars, left_over, options, searched, story, url
+from searching import (
+    MACRO,
+    MACRO_OF_ONE,
+    NAME,
+    bars,
+    left_over,
+    options,
+    prepare,
+    searched,
+    story,
+    url,
+)
 
-from optuna_egnas._core.history import Candidate
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
+from optuna_egnas import Architecture, LinkedStudies, create_linked_studies, load_linked_studies
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation import failures as _failures
 from optuna_egnas.evaluation import objective as _objective
 from optuna_egnas.evaluation.engine import course as _course
 from optuna_egnas.evaluation.objective import CandidateFailed
+from optuna_egnas.methods import Candidate
 
 SHORT = {"macro": {**MACRO, "base_epochs": 1}, "micro": {"epochs": 1}}
 FIRST = Architecture.chain(depth=2, width=6)

@@ -13,18 +13,26 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from commands import TINY, Shell
+from linking import trials_of
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
-from searching import NAME, bars, left_over, options, url
+from searching import (
+    NAME,
+    Progress,
+    Terminated,
+    bars,
+    ending_on_sigterm,
+    left_over,
+    options,
+    prepare,
+    run,
+    url,
+)
 
-from optuna_egnas._search.run import run
-from optuna_egnas._search.setup import Setup, prepare
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
+from optuna_egnas._search.setup import Setup
 from optuna_egnas._storage import outage as _outage
-from optuna_egnas._storage.interrupts import Terminated, ending_on_sigterm
 from optuna_egnas._storage.private import storage_of
-from optuna_egnas._storage.studies import trials_of
-from optuna_egnas.evaluation.account import Progress
 
 COMPLETE, PRUNED = TrialState.COMPLETE, TrialState.PRUNED
 

@@ -18,14 +18,12 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
-from searching import left_over
+from searching import left_over, prepare, run
 
+from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.history import MAX_LOSSES
-from optuna_egnas._core.proposal import Done
-from optuna_egnas._search.run import run
-from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.private import all_trials
+from optuna_egnas.methods import Done
 from optuna_egnas.options import SearchOptions
 
 ROLES = ("macro", "micro")

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from finishing import load_final
 from folders import in_memory
 from PIL import Image
 from searching import MACRO_OF_ONE, NAME, bars, options, story, url
 
-from optuna_egnas import export, search, train
-from optuna_egnas._search.final.networks import load_final
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import export, load_linked_studies, search, train
 from optuna_egnas.evaluation.engine.conditions import FLAGS, _backend, _read, plain_modes
 from optuna_egnas.evaluation.trained.prediction import predict, read_classifier
 from optuna_egnas.options import TrainOptions

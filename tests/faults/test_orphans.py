@@ -14,12 +14,11 @@ from typing import Any
 
 import psutil
 import pytest
-from searching import NAME, bars, left_over, options, url
+from searching import NAME, bars, left_over, options, prepare, url
 
+from optuna_egnas import load_linked_studies
 from optuna_egnas._search import workers as _workers
 from optuna_egnas._search.catalogue import delete_search
-from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import load_linked_studies
 from optuna_egnas._search.worker import Job
 from optuna_egnas._storage.opening import open_storage
 from optuna_egnas.errors import SearchError

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from searching import prepare, run
 from test_kills import CONTEXT, OPTIONS, check, walked, with_artifacts, work
 
-from optuna_egnas._search.run import run
-from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas._storage.private import all_trials
 
 

@@ -16,7 +16,7 @@ from optuna.storages import InMemoryStorage
 from perceptrons import PERCEPTRONS, Perceptron, Perceptrons, Population
 
 import optuna_egnas
-from optuna_egnas._search.studies import load_linked_studies
+from optuna_egnas import load_linked_studies
 from optuna_egnas.errors import SearchError
 from optuna_egnas.methods import Candidate, Done, History, Method, Role, Running, Trained, method
 

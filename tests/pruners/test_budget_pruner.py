@@ -7,21 +7,16 @@ from pathlib import Path
 
 import optuna
 import pytest
+from linking import suggest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
-from searching import NAME, bars, options, url
+from searching import NAME, Progress, bars, options, prepare, run, url
 from walking import macro, micro
 
-from optuna_egnas._core.proposal import Done
-from optuna_egnas._search.run import run
-from optuna_egnas._search.setup import prepare
-from optuna_egnas._search.studies import create_linked_studies
-from optuna_egnas._storage.reader import suggest
-from optuna_egnas.evaluation.account import Progress
+from optuna_egnas import MacroSampler, MicroSampler, create_linked_studies
+from optuna_egnas.methods import Done
 from optuna_egnas.pruners import BudgetPruner
-from optuna_egnas.samplers._macro import MacroSampler
-from optuna_egnas.samplers._micro import MicroSampler
 
 SPACE = macro(max_depth=12, min_width=8)
 

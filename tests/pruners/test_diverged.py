@@ -13,10 +13,8 @@ from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState
 from walking import macro
 
-from optuna_egnas import Budget
+from optuna_egnas import Budget, BudgetPruner, MacroSampler
 from optuna_egnas._core.stopping import Bars, Curve, Keep, Stop, predict, verdict
-from optuna_egnas.pruners._budget import BudgetPruner
-from optuna_egnas.samplers._macro import MacroSampler
 
 EPOCHS = 10
 Draw = Callable[[random.Random], float]

@@ -7,19 +7,15 @@ from pathlib import Path
 
 import optuna
 import pytest
+from linking import suggest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 from walking import macro, micro
 
-from optuna_egnas import Budget
-from optuna_egnas._core.proposal import Verdict
-from optuna_egnas._core.walk import follow
-from optuna_egnas._search.studies import create_linked_studies
-from optuna_egnas._storage.reader import Reader, suggest
-from optuna_egnas.pruners._budget import BudgetPruner
-from optuna_egnas.pruners._training_budget import training_budget
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas import Budget, BudgetPruner, MacroSampler, create_linked_studies, training_budget
+from optuna_egnas._storage.reader import Reader
+from optuna_egnas.methods import Verdict
 
 FINALS = (0.899, 0.900, 0.901, 0.902, 0.903)
 SPACE = macro(max_depth=12, n_valid=10_000, base_epochs=20)
@@ -182,7 +178,7 @@ def step(study: optuna.Study, score: float) -> int | None:
 
 def verdicts(study: optuna.Study) -> list[Verdict]:
     reader = Reader.of(study, SPACE)
-    return [each.verdict for each in follow(SPACE, reader.history(study)).steps]
+    return [each.verdict for each in SPACE.follow(reader.history(study)).steps]
 
 
 def test_a_stop_far_below_is_a_fail_of_the_walk() -> None:

@@ -9,19 +9,21 @@ from typing import Any
 
 import optuna
 import pytest
+from linking import suggest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial
 from walking import macro, micro
 
-from optuna_egnas import Budget
-from optuna_egnas._search.studies import create_linked_studies
-from optuna_egnas._storage.reader import suggest
+from optuna_egnas import (
+    Budget,
+    BudgetPruner,
+    MacroSampler,
+    MicroSampler,
+    create_linked_studies,
+    training_budget,
+)
 from optuna_egnas.errors import EgnasWarning, InvalidSpace, SearchError
-from optuna_egnas.pruners._budget import BudgetPruner
-from optuna_egnas.pruners._training_budget import training_budget
-from optuna_egnas.samplers._macro import MacroSampler
-from optuna_egnas.samplers._micro import MicroSampler
 
 BASE = Budget(epochs=6, learning_rate=0.1, batch_size=16)
 

@@ -6,8 +6,8 @@ import optuna
 from optuna.trial import Trial, TrialState
 from walking import macro, walk_with
 
-from optuna_egnas._core.proposal import Proposal
-from optuna_egnas._methods.egnas.space import MacroSpace
+from optuna_egnas import MacroSpace
+from optuna_egnas.methods import Proposal
 
 MACRO = macro(max_depth=6, max_width=8)
 

@@ -12,8 +12,7 @@ from optuna.testing.pytest_samplers import (
     SingleOnlySamplerTestCase,
 )
 
-from optuna_egnas.samplers._macro import MacroSampler
-from optuna_egnas.samplers._micro import MicroSampler
+from optuna_egnas import MacroSampler, MicroSampler
 
 
 class TestMacroSampler(BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase):

@@ -12,11 +12,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState
 from walking import macro, micro, walk_with
 
-from optuna_egnas._core.proposal import Done
-from optuna_egnas._methods.egnas.space import MacroSpace, MicroSpace
+from optuna_egnas import MacroSampler, MacroSpace, MicroSampler, MicroSpace
 from optuna_egnas.errors import NothingToTrain, SearchDone
-from optuna_egnas.samplers._macro import MacroSampler
-from optuna_egnas.samplers._micro import MicroSampler
+from optuna_egnas.methods import Done
 
 MICRO = micro(depth=3)
 

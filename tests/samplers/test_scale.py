@@ -11,17 +11,20 @@ from typing import Any
 
 import optuna
 import pytest
+from linking import suggest
 from optuna.trial import TrialState
 from walking import micro
 
-from optuna_egnas._core.proposal import Done
+from optuna_egnas import (
+    LinkedStudies,
+    MacroSampler,
+    MacroSpace,
+    MicroSampler,
+    create_linked_studies,
+)
 from optuna_egnas._methods.egnas.encoding import Names
-from optuna_egnas._methods.egnas.space import MacroSpace
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
-from optuna_egnas._storage.reader import suggest
 from optuna_egnas.errors import EgnasWarning
-from optuna_egnas.samplers._macro import MacroSampler
-from optuna_egnas.samplers._micro import MicroSampler
+from optuna_egnas.methods import Done
 
 SMALL: dict[str, Any] = {
     "min_depth": 2,

@@ -13,7 +13,7 @@ from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
 from walking import macro
 
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas import MacroSampler
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

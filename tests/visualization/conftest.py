@@ -9,10 +9,8 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.storages import InMemoryStorage
 
-from optuna_egnas._methods.egnas.replay.simulate import simulate
-from optuna_egnas._methods.egnas.replay.trace import Trace, read_trace
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies, load_linked_studies
-from optuna_egnas.replay import replay
+from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
+from optuna_egnas.replay import Trace, read_trace, replay, simulate
 
 WALK = Path(__file__).parents[2] / "studies" / "digits" / "walk.json"
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import optuna
 import pytest
 
-from optuna_egnas._methods.egnas.replay.trace import Trace
-from optuna_egnas._search.studies import LinkedStudies
+from optuna_egnas import LinkedStudies
+from optuna_egnas.replay import Trace
 from optuna_egnas.visualization._entries import entries, standard_error
 
 

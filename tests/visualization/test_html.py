@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import optuna
 from linking import create, train
 
-from optuna_egnas._search.studies import LinkedStudies, create_linked_studies
+from optuna_egnas import LinkedStudies, create_linked_studies
 from optuna_egnas.visualization import network_svg
 from optuna_egnas.visualization._html import MARKS
 from optuna_egnas.visualization._style import LOOKS

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture, LinkedStudies
 from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas._methods.egnas.plots.drawing import draw_network
 from optuna_egnas._methods.egnas.plots.network import NetworkInfo, network_info
-from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas.errors import SearchError
 from optuna_egnas.visualization import network_svg
 

@@ -6,14 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from walking import EGNAS
 
-from optuna_egnas import visualization
-from optuna_egnas._methods.egnas.method import EGNAS
+from optuna_egnas import LinkedStudies, visualization
 from optuna_egnas._methods.egnas.plots.depth_width import _depth_width_info
 from optuna_egnas._methods.egnas.plots.macro_micro import _macro_micro_info
-from optuna_egnas._methods.egnas.replay.trace import Trace
-from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas.errors import SearchError
+from optuna_egnas.replay import Trace
 from optuna_egnas.visualization._budgets import _budgets_info
 from optuna_egnas.visualization._entries import entries
 from optuna_egnas.visualization._files import PLOTS
