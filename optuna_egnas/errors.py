@@ -6,7 +6,7 @@
     ├── SearchError                 a storage or a search in it cannot be used as asked
     ├── TraceError                  a recorded search cannot be read
     ├── SearchDone                  the walk has ended: there is nothing left to ask for
-    └── NothingToTrain              all that is left to do is in the hands of other workers
+    └── NothingToTrain              other workers train all that is left to do
 
     EgnasWarning (UserWarning)      what was asked for has no effect here, or not the one meant
 

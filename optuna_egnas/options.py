@@ -52,7 +52,7 @@ class SearchOptions:
             clearly faster; fp32 where `deterministic` is set. Part of what a search is.
         inherit: each candidate begins with the weights of the best network so far, deepened,
             narrowed or with the layer changed, and is trained for a quarter of its epochs; see
-            `_core/inheritance.py`. Part of what a search is: its walk is no longer the published
+            `_core/inheriting.py`. Part of what a search is: its walk is no longer the published
             one, and its scores are not those of trainings from scratch, only the last one is.
             Another share is chosen by `macro={"inherit": 0.5}`.
         deterministic: every candidate is trained on one thread by deterministic algorithms, so

@@ -1,7 +1,7 @@
 """Spaces whose rules are an automaton: one question after the other, each with its answer.
 
-Such a walk is searched ahead of its answers (`frontier.py`), and its courses are drawn by the odds
-of its verdicts (`outlook.py`).
+Such a walk is searched ahead of its answers (`frontier.py`), and its possible continuations are
+drawn by the odds of its verdicts (`outlook.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AutomatonSpace(Space):
         return {}
 
     def by_heart(self, phase: str) -> float:
-        """The chance that a network kept in this phase knows its training data by heart."""
+        """The chance that a network kept in this phase fits its training data perfectly."""
         return 0.0
 
     def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:

@@ -90,7 +90,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """In the hands of a live worker, or about to be."""
+    """Being trained by a live worker, or about to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

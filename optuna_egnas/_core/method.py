@@ -1,7 +1,7 @@
 """A search method: its studies, its networks, and everything else that the package asks of it.
 
 A method is one object. It is named by a line of `METHODS`, by an entry point of an installed
-package (`optuna_egnas.methods`), or by where it stands, as "package.module:NAME". What it must
+package (`optuna_egnas.methods`), or by its place, as "package.module:NAME". What it must
 answer is listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a default here.
 """
 
@@ -23,7 +23,7 @@ from .proposal import Found
 
 DEFAULT = "egnas"
 METHODS: Mapping[str, str] = {"egnas": "optuna_egnas._methods.egnas.method:EGNAS"}
-"""Where the methods of this package stand. They are loaded by name, when they are first asked."""
+"""Where the methods of this package are. They are loaded by name, when they are first asked."""
 GROUP = "optuna_egnas.methods"
 """Entry points of installed packages; each is a `Method` under its own name."""
 TASK = ("input_shape", "classes", "n_valid")

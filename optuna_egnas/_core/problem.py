@@ -80,7 +80,7 @@ class Space:
     def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` trainings that nobody has, computed from the history alone.
 
-        None: wait, since all that is left is in the hands of others. `Done`: nothing is left.
+        An empty tuple: wait, since all that is left is being trained. `Done`: nothing is left.
         """
 
     @abstractmethod

@@ -69,7 +69,7 @@ class Bar:
 class Proposal:
     """The next training that a walk asks for. Without a bar it is measured, not compared.
 
-    `likely` is the verdict to bet on while the answer is not there.
+    `likely` is the verdict that is assumed while the answer is missing.
     """
 
     candidate: Candidate
@@ -80,7 +80,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A proposal with its answer. `guessed`: the verdict is a bet, not a decision."""
+    """A proposal with its answer. `guessed`: the verdict is assumed, not decided."""
 
     proposal: Proposal
     outcome: Outcome | None

@@ -45,7 +45,7 @@ def search(
         workers: processes that train at once, on GPUs or cores of this machine. More than one
             need a storage with a URL, and a program that can be imported without starting
             anew (`if __name__ == "__main__"`).
-        watch: is told of every epoch.
+        watch: is called after every epoch.
 
     Returns:
         The two studies; `result()` of them is the network that was found.

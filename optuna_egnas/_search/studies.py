@@ -1,6 +1,6 @@
 """The linked studies of one search: create, open and compare them.
 
-They stand in one storage, are called `<name>/<role>` and share a run id; see `_storage/link.py`.
+They are in one storage, are called `<name>/<role>` and share a run id; see `_storage/link.py`.
 What a search is (spaces, dataset, seed) is stored with it, and opening it as something else is
 refused.
 """

@@ -60,7 +60,7 @@ class MacroSpace(MacroBounds):
         return inheriting(POLICIES[self.policy].macro(self), self.inherit)
 
     def by_heart(self, phase: str) -> float:
-        """The chance that a network kept in this phase knows its training data by heart."""
+        """The chance that a network kept in this phase fits its training data perfectly."""
         if phase != "depth":
             return 0.0
         return OF_FEW if self.n_valid is not None and self.n_valid < FEW else BY_HEART

@@ -78,7 +78,7 @@ def train(
         seeds: so many trainings, with seeds 0, 1, ... that are derived from the search's.
         device: where to train: `auto` takes a GPU where there is one.
         options: everything else.
-        watch: is told of every epoch.
+        watch: is called after every epoch.
 
     Returns:
         All trainings with these settings, with mean and spread over the seeds.

@@ -4,7 +4,7 @@ The real samplers and the real pruner at work on real linked studies, by ask and
 training is a look into the record, and takes the seconds that it took then. This measures how
 much several workers gain, and checks that they walk as one does.
 
-What the record lacks was trained ahead in vain: it takes the seconds per epoch of the nearest
+What the record lacks was trained ahead without use: it takes the seconds per epoch of the nearest
 recorded candidate of its phase, by parameters, and never yields a score. Its trial stays in
 flight, without its worker, until the walk leaves it behind. A stop frees a worker at the end of
 the running epoch; a candidate's epochs are taken to be equally long.
