@@ -32,7 +32,16 @@ def short(found: object, at_most: int = 60) -> str:
 
 
 class EgnasError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Example:
+        >>> from optuna_egnas import Budget, EgnasError
+        >>> try:
+        ...     Budget(epochs=0)
+        ... except EgnasError as error:
+        ...     print(error)
+        `epochs` must be a whole number of at least 1, but got epochs=0.
+    """
 
     def __str__(self) -> str:
         """The message on one line; of what is too long, the middle is left out."""

@@ -70,6 +70,14 @@ class SearchOptions:
 
     Raises:
         InvalidSpace: an unknown profile or field, or a time that is out of its bounds.
+
+    Example:
+        >>> from optuna_egnas.options import DataOptions, SearchOptions
+        >>> options = SearchOptions(
+        ...     data=DataOptions(image_size=16), macro={"max_params": 20_000}, time_limit=3600
+        ... )
+        >>> options.given()
+        {'macro': {'max_params': 20000}}
     """
 
     method: str = DEFAULT
@@ -152,6 +160,11 @@ class TrainOptions:
 
     Raises:
         InvalidSpace: an unknown field, or a value that is out of its bounds.
+
+    Example:
+        >>> from optuna_egnas.options import TrainOptions
+        >>> TrainOptions(recipe={"label_smoothing": 0.1}, ema=0.99).ema
+        0.99
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)

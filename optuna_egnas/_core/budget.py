@@ -35,6 +35,11 @@ class Budget:
 
     Raises:
         InvalidSpace: a value is out of its bounds.
+
+    Example:
+        >>> from optuna_egnas import Budget
+        >>> Budget(epochs=12)
+        Budget(epochs=12, learning_rate=0.025, batch_size=64)
     """
 
     epochs: int

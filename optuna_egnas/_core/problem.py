@@ -61,6 +61,14 @@ class Space:
         inherit: where candidates begin with the incumbent's weights, the share of their epochs
             that they are then trained for, above 0, at most 1; None: all are trained from
             scratch. See `inheriting.py`.
+
+    Example:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History, Space
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> (proposal,) = space.frontier(History())
+        >>> isinstance(space, Space), space.describe(proposal.candidate.architecture)
+        (True, 'depth 1, width 16')
     """
 
     method: ClassVar[str]
@@ -238,7 +246,16 @@ class Space:
 
 
 def check_task(space: Space) -> None:
-    """Refuse values that are out of bounds in any search."""
+    """Refuse values that are out of bounds in any search.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from optuna_egnas.methods import Space, check_task
+        >>> @dataclass(frozen=True, slots=True, kw_only=True)
+        ... class Mine(Space):
+        ...     def __post_init__(self):
+        ...         check_task(self)
+    """
     if space.policy not in space.policies:
         raise InvalidSpace(
             f"`policy` must be one of {', '.join(space.policies)}, but got {short(space.policy)}."
@@ -264,7 +281,14 @@ def check_task(space: Space) -> None:
 def check_integer(
     name: str, value: object, *, at_least: int, at_most: int = LARGEST_INTEGER
 ) -> None:
-    """Refuse what is not a whole number, too small or too large."""
+    """Refuse what is not a whole number, too small or too large.
+
+    Example:
+        >>> from optuna_egnas.methods import check_integer
+        >>> check_integer("units", 0, at_least=1)
+        Traceback (most recent call last):
+        optuna_egnas.errors.InvalidSpace: `units` must be at least 1, but got units=0.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidSpace(f"`{name}` must be a whole number, but got {name}={short(value)}.")
     if value < at_least:
@@ -280,7 +304,14 @@ def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None
 
 
 def check_number(name: str, value: object, *, at_least: float = 0.0) -> None:
-    """Refuse what is not a finite number, too small or too large."""
+    """Refuse what is not a finite number, too small or too large.
+
+    Example:
+        >>> from optuna_egnas.methods import check_number
+        >>> check_number("share", "all")
+        Traceback (most recent call last):
+        optuna_egnas.errors.InvalidSpace: `share` must be a number, but got share='all'.
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
         raise InvalidSpace(f"`{name}` must be a number, but got {name}={short(value)}.")
     if value < at_least:

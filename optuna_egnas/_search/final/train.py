@@ -89,6 +89,15 @@ def train(
         SearchError: there is no such search, it has not ended, its data have changed, or there
             are results of other settings.
         NonFiniteLoss: the loss became NaN or infinite.
+
+    Example:
+        Goes on from the example of `search`.
+
+        >>> from optuna_egnas import train
+        >>> fresh = torch.randint(0, 99, (20, 1, 8, 8), dtype=torch.uint8)
+        >>> result = train("bright", data=(images, labels), test=(fresh, labels[:20]), epochs=2)
+        >>> result.records[0].n_test
+        20
     """
     setup = prepare_final(
         search,

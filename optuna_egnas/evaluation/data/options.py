@@ -24,6 +24,11 @@ class DataOptions:
 
     Raises:
         DataError: a value is out of its bounds.
+
+    Example:
+        >>> from optuna_egnas.options import DataOptions
+        >>> DataOptions(image_size=64, ground="black").test_fraction
+        0.2
     """
 
     root: str | None = None

@@ -56,6 +56,14 @@ class Simulation:
         makespan: seconds from its start to its end.
         sequential: seconds of the recorded search, which had one worker.
         wasted: trials that are not on the walk.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace, simulate
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> simulation = simulate(trace, workers=2)
+        >>> simulation.makespan < simulation.sequential
+        True
     """
 
     replay: Replay
@@ -102,6 +110,13 @@ def simulate(
     Raises:
         InvalidSpace: less than one worker.
         SearchError: the storage is out of reach, or the name belongs to a search that has begun.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace, simulate
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> simulate(trace, workers=2).replay.match  # the same walk, in less time
+        True
     """
     if workers < 1:
         raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
