@@ -34,7 +34,7 @@ def short(found: object, at_most: int = 60) -> str:
 class EgnasError(Exception):
     """Base of every error that this package raises on purpose.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Budget, EgnasError
         >>> try:
         ...     Budget(epochs=0)

@@ -5,7 +5,7 @@ A method is one subclass of `Method` with one object of it, and a class of space
 found by its name: one of this package, an entry point `optuna_egnas.methods` of an installed
 package, or by its place, as in `egnas search digits --method package.module:NAME`.
 
-Example:
+Examples:
     >>> from optuna_egnas.methods import known_methods
     >>> "egnas" in known_methods()
     True

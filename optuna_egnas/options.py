@@ -71,7 +71,7 @@ class SearchOptions:
     Raises:
         InvalidSpace: an unknown profile or field, or a time that is out of its bounds.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.options import DataOptions, SearchOptions
         >>> options = SearchOptions(
         ...     data=DataOptions(image_size=16), macro={"max_params": 20_000}, time_limit=3600
@@ -161,7 +161,7 @@ class TrainOptions:
     Raises:
         InvalidSpace: an unknown field, or a value that is out of its bounds.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.options import TrainOptions
         >>> TrainOptions(recipe={"label_smoothing": 0.1}, ema=0.99).ema
         0.99

@@ -20,7 +20,7 @@ from .proposal import Course, Done, Position, Proposal, Prospect, Step, Walk
 class AutomatonSpace(Space):
     """A space that begins an automaton; all other answers follow from that.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import AutomatonSpace
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)

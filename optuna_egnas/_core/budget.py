@@ -36,7 +36,7 @@ class Budget:
     Raises:
         InvalidSpace: a value is out of its bounds.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Budget
         >>> Budget(epochs=12)
         Budget(epochs=12, learning_rate=0.025, batch_size=64)

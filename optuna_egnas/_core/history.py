@@ -27,7 +27,7 @@ class Candidate:
     stands for any budget from scratch. `parent` is the one whose final weights it begins with,
     which may have a parent itself; None: from scratch.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Candidate
         >>> network = Architecture.chain(depth=2, width=8)
@@ -72,7 +72,7 @@ class Candidate:
 class Trained:
     """Trained to the end. `score`: larger is better; `train_accuracy`: fraction, if known.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import Trained
         >>> Trained(score=0.91).score
         0.91
@@ -88,7 +88,7 @@ class Stopped:
 
     `neutral`: it was only seen to be no gain; where its walk knows neutral answers, it is one.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import Stopped
         >>> Stopped(reason="at most 0.2 points more can be expected").neutral
         False
@@ -102,7 +102,7 @@ class Stopped:
 class Failed:
     """Failed by itself. `final`: trying again cannot help (a NaN loss: same seed, same NaN).
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import Failed
         >>> Failed(reason="the loss is NaN", final=True).final
         True
@@ -116,7 +116,7 @@ class Failed:
 class Running:
     """Being trained by a live worker, or about to be.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Candidate, History, Running
         >>> network = Architecture.chain(depth=2, width=8)
@@ -155,7 +155,7 @@ class Observation:
 class History:
     """One outcome per candidate.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Candidate, History, Trained
         >>> network = Architecture.chain(depth=2, width=8)

@@ -48,7 +48,7 @@ class Role:
         start: where the study begins with what the one before it has found: the fields of its
             space that this sets. None: it begins by itself.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import Role
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -67,7 +67,7 @@ class Role:
 class Survey(Protocol):
     """What a method's spaces hold before anything is trained.
 
-    Example:
+    Examples:
         >>> class Count:
         ...     def to_json(self):
         ...         return {"networks": 12}
@@ -88,7 +88,7 @@ class Survey(Protocol):
 class Method:
     """What a search method is; subclass it, and name one object of the subclass.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import Method, Role
         >>> class Mine(Method):
@@ -269,7 +269,7 @@ def method(name: str) -> Method:
     Raises:
         SearchError: there is none, or it lacks an answer that every method must give.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import method
         >>> [role.name for role in method("egnas").roles]
         ['macro', 'micro']
@@ -284,7 +284,7 @@ def method(name: str) -> Method:
 def known_methods() -> list[str]:
     """The names of all methods that are installed.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import known_methods
         >>> "egnas" in known_methods()
         True

@@ -14,7 +14,7 @@ class Network(Hashable, Protocol):
 
     It holds no weights. Its method reads it back from its JSON form, counts it and builds it.
 
-    Example:
+    Examples:
         >>> from dataclasses import dataclass
         >>> @dataclass(frozen=True, slots=True)
         ... class Perceptron:

@@ -35,7 +35,7 @@ class Prior:
 
     `neutral` is the share of neutral answers in the rest.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import Prior, Verdict
         >>> prior = Prior(first=0.2, last=0.6, by=11)
         >>> prior.odds(1)[Verdict.REFUSED], prior.odds(50)[Verdict.REFUSED]

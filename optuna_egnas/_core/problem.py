@@ -62,7 +62,7 @@ class Space:
             that they are then trained for, above 0, at most 1; None: all are trained from
             scratch. See `inheriting.py`.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import History, Space
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -248,7 +248,7 @@ class Space:
 def check_task(space: Space) -> None:
     """Refuse values that are out of bounds in any search.
 
-    Example:
+    Examples:
         >>> from dataclasses import dataclass
         >>> from optuna_egnas.methods import Space, check_task
         >>> @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +283,7 @@ def check_integer(
 ) -> None:
     """Refuse what is not a whole number, too small or too large.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import check_integer
         >>> check_integer("units", 0, at_least=1)
         Traceback (most recent call last):
@@ -306,7 +306,7 @@ def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None
 def check_number(name: str, value: object, *, at_least: float = 0.0) -> None:
     """Refuse what is not a finite number, too small or too large.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import check_number
         >>> check_number("share", "all")
         Traceback (most recent call last):

@@ -24,7 +24,7 @@ CONFIRM = "confirm"
 class Verdict(Enum):
     """What an answer means for the walk.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import History, Trained
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -46,7 +46,7 @@ class Incumbent:
 
     `at_least` is then what its score must be for that; None if not even this is known.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Candidate, Incumbent
         >>> network = Architecture.chain(depth=2, width=8)
@@ -68,7 +68,7 @@ class Bar:
     incumbent - slack where there is a slack, refused below. Without an incumbent (all before
     were refused) any score is accepted. Units: those of the objective.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Bar, Candidate, Incumbent
         >>> network = Architecture.chain(depth=2, width=8)
@@ -95,7 +95,7 @@ class Proposal:
 
     `likely` is the verdict that is assumed while the answer is missing.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Candidate, Proposal, Verdict
         >>> network = Architecture.chain(depth=2, width=8)
@@ -114,7 +114,7 @@ class Proposal:
 class Step:
     """A proposal with its answer. `guessed`: the verdict is assumed, not decided.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import History, Trained
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -158,7 +158,7 @@ class Found:
 
     `confirmed` is its score in one last training of another length, where one was asked for.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> from optuna_egnas.methods import Done, Found
         >>> network = Architecture.chain(depth=2, width=8)
@@ -178,7 +178,7 @@ class Done:
 
     `cut_short` says why, where the walk ended before its rules would end it.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.methods import Done
         >>> Done(found=None, cut_short="no network was trained to its end").found is None
         True
@@ -192,7 +192,7 @@ class Done:
 class Walk:
     """The decided steps in order, and what comes next.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import History
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -209,7 +209,7 @@ class Walk:
 class Prospect:
     """A training that a study may ask for, and the chance that it will.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import History
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -234,7 +234,7 @@ class Course:
     `left` are the trainings that it still needs, in order; `found` is None where it ends without
     a network.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import History
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
@@ -254,7 +254,7 @@ class Position(Protocol):
     Frozen, so that a look ahead can go on from it under several answers. Equal positions of one
     space have the same future.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace
         >>> from optuna_egnas.methods import Position
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)

@@ -24,7 +24,7 @@ LONGEST, TAIL = 390, 130
 def printable(text: str) -> str:
     r"""The text with all that is not seen, or that a terminal obeys, as escapes.
 
-    Example:
+    Examples:
         >>> printable("two\nlines")
         'two\\nlines'
     """
@@ -49,7 +49,7 @@ def clipped(text: str, longest: int) -> str:
 def markdown(text: str) -> str:
     r"""The text as Markdown that shows it as it is.
 
-    Example:
+    Examples:
         >>> markdown("a *b*")
         'a \\*b\\*'
     """
@@ -66,7 +66,7 @@ def html(text: str) -> str:
 def shell_word(text: str) -> str:
     r"""The text as one word of a command line of bash or zsh, on one line.
 
-    Example:
+    Examples:
         >>> shell_word("two\nlines")
         "$'two\\nlines'"
     """

@@ -59,7 +59,7 @@ def export(
             missing, or what was written does not calculate the same and was removed again.
         DataError: the test images are to be read, and are not there.
 
-    Example:
+    Examples:
         Goes on from the example of `train`.
 
         >>> from optuna_egnas import export

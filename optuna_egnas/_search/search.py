@@ -55,7 +55,7 @@ def search(
         InvalidSpace: an option is out of its bounds, or no network fits the limits.
         SearchError: the storage is out of reach, or the name belongs to another search.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from optuna_egnas import search
         >>> from optuna_egnas.options import SearchOptions

@@ -61,7 +61,7 @@ class LinkedStudies(StoredStudies):
     next. The result is `result()`; the `best_trial` of a study may be a trial that is off the
     walk, or within the noise of the incumbent.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import create_linked_studies
         >>> studies = create_linked_studies(storage=None, name="mine")
         >>> studies.macro.study_name, studies.micro.study_name
@@ -106,7 +106,7 @@ def create_linked_studies(
         SearchError: the name belongs to another search or study; the message says what differs,
             and nothing is written.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MacroSpace, create_linked_studies
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
         >>> studies = create_linked_studies(storage=None, name="mine", macro=space)
@@ -184,7 +184,7 @@ def load_linked_studies(
         SearchError: there is none of this name, or it holds what this version cannot read; the
             message lists those that there are, or names what that is.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import create_linked_studies, load_linked_studies
         >>> made = create_linked_studies(storage="sqlite:///made.db", name="mine")
         >>> studies = load_linked_studies(storage="sqlite:///made.db", name="mine")

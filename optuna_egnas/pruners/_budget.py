@@ -83,7 +83,7 @@ class BudgetPruner(BasePruner):
     Warns:
         EgnasWarning: the walk of a sampler decides the epochs, and `budget` asks for others.
 
-    Example:
+    Examples:
         >>> import optuna
         >>> from optuna_egnas import Budget, BudgetPruner, training_budget
         >>> pruner = BudgetPruner(Budget(epochs=4), risk=0.05)

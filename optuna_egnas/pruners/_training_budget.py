@@ -37,7 +37,7 @@ def training_budget(trial: Trial) -> Budget:
     Warns:
         EgnasWarning: as `BudgetPruner`.
 
-    Example:
+    Examples:
         >>> import optuna
         >>> from optuna_egnas import Budget, BudgetPruner, training_budget
         >>> study = optuna.create_study(pruner=BudgetPruner(Budget(epochs=4)))

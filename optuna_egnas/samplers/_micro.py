@@ -32,7 +32,7 @@ class MicroSampler(MethodSampler):
         ValueError: from its hooks, in a study with several objectives.
         SearchError: in a linked study whose macro search has not ended.
 
-    Example:
+    Examples:
         >>> import optuna
         >>> from optuna_egnas import MicroSampler, MicroSpace
         >>> space = MicroSpace(depth=2, width=8, epochs=1)

@@ -71,7 +71,7 @@ def plot_pareto(studies: StoredStudies) -> go.Figure:
     of their study beats in both. The studies have an axis each, since their budgets differ; the
     network found stands among those of the first study by its last training, which compares.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import load_linked_studies, visualization
         >>> studies = load_linked_studies(name="digits")
         >>> visualization.plot_pareto(studies).write_html("pareto.html")

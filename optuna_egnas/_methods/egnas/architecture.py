@@ -45,7 +45,7 @@ class Architecture:
     Raises:
         InvalidSpace: a value is out of its bounds.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture
         >>> network = Architecture.chain(depth=3, width=8)
         >>> network.depth, network.ops

@@ -34,7 +34,7 @@ class Operation:
             rounded up, at stride 2. It may hold Conv2d, Linear and BatchNorm2d modules, and
             modules without parameters.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Operation
         >>> pointwise = Operation(
         ...     name="pointwise", weights=lambda p, c, k: p * c, module="mypackage:pointwise"
@@ -82,7 +82,7 @@ def register_operation(operation: Operation) -> None:
     Raises:
         InvalidSpace: the name is taken by another operation, or `weights` gives no whole numbers.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MicroSpace, Operation, register_operation
         >>> register_operation(
         ...     Operation(name="pointwise", weights=lambda p, c, k: p * c, module="mine:pointwise")

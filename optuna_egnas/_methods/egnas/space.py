@@ -44,7 +44,7 @@ class MacroSpace(MacroBounds):
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import Architecture, MacroSpace
         >>> space = MacroSpace(min_depth=1, min_width=8, max_width=16, max_params=9000)
         >>> network = Architecture.chain(depth=4, width=16)
@@ -132,7 +132,7 @@ class MicroSpace(MicroBounds):
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import MicroSpace
         >>> space = MicroSpace(depth=2, width=8, operations=("sep", "conv"), epochs=1)
         >>> sorted(space.ranges())

@@ -26,7 +26,7 @@ class FinalResult:
             has looked at them to choose these settings has selected by the test images.
         artifacts: where the files are.
 
-    Example:
+    Examples:
         Goes on from the example of `train`.
 
         >>> len(result.records), result.spread is None

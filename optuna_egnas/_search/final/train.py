@@ -90,7 +90,7 @@ def train(
             are results of other settings.
         NonFiniteLoss: the loss became NaN or infinite.
 
-    Example:
+    Examples:
         Goes on from the example of `search`.
 
         >>> from optuna_egnas import train

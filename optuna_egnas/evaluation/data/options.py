@@ -25,7 +25,7 @@ class DataOptions:
     Raises:
         DataError: a value is out of its bounds.
 
-    Example:
+    Examples:
         >>> from optuna_egnas.options import DataOptions
         >>> DataOptions(image_size=64, ground="black").test_fraction
         0.2

@@ -30,7 +30,7 @@ def network_svg(studies: StoredStudies) -> str:
     Raises:
         SearchError: nothing has been trained yet.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import load_linked_studies, visualization
         >>> studies = load_linked_studies(name="digits")
         >>> visualization.network_svg(studies)[:4]

@@ -72,7 +72,7 @@ def plot_network(studies: StoredStudies) -> go.Figure:
     Raises:
         SearchError: nothing has been trained yet.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import load_linked_studies, visualization
         >>> studies = load_linked_studies(name="digits")
         >>> visualization.plot_network(studies).write_html("network.html")

@@ -75,7 +75,7 @@ class PrunedReplay:
         stops: the candidates that the pruner stops.
         candidates: the depth and width candidates with their index in the record.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import pruned_replay, read_trace
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -142,7 +142,7 @@ def pruned_replay(
         InvalidSpace: there is no pruner of this name.
         SearchError: as `replay`.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import pruned_replay, read_trace
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`

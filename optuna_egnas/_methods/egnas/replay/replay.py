@@ -33,7 +33,7 @@ class Replay:
         first_difference: None, or where the walk left the record: `index` (from 0), what was
             `expected` and what was `proposed` (either may be None: the end).
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import read_trace, replay
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -82,7 +82,7 @@ def replay(
     Raises:
         SearchError: the storage is out of reach, or the name belongs to another search.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import read_trace, replay
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -103,7 +103,7 @@ def open_replay(
 ) -> LinkedStudies:
     """The studies in which a trace is replayed.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import open_replay, read_trace
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -126,7 +126,7 @@ def open_replay(
 def compare(studies: LinkedStudies, trace: Trace) -> Replay:
     """Hold the walks of studies, as far as they have come, against a record.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import compare, open_replay, read_trace
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`

@@ -57,7 +57,7 @@ class Simulation:
         sequential: seconds of the recorded search, which had one worker.
         wasted: trials that are not on the walk.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import read_trace, simulate
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -111,7 +111,7 @@ def simulate(
         InvalidSpace: less than one worker.
         SearchError: the storage is out of reach, or the name belongs to a search that has begun.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import read_trace, simulate
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`

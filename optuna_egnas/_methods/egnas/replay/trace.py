@@ -88,7 +88,7 @@ class Recorded:
 class Trace:
     """A recorded search; `final` has the architecture found, as plain values, and `params`.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import read_trace
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -115,7 +115,7 @@ def read_trace(path: Path) -> Trace:
     Raises:
         TraceError: the file is missing, is no trace, or is of another format.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from optuna_egnas.replay import read_trace
         >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
@@ -160,7 +160,7 @@ def write_trace(studies: LinkedStudies) -> dict[str, Any]:
     Raises:
         SearchError: the search has not ended, or its trials do not hold what a trace needs.
 
-    Example:
+    Examples:
         >>> from optuna_egnas import load_linked_studies
         >>> from optuna_egnas.replay import write_trace
         >>> write_trace(load_linked_studies(name="digits"))["dataset"]
