@@ -6,7 +6,7 @@
     ├── SearchError                 a storage or a search in it cannot be used as asked
     ├── TraceError                  a recorded search cannot be read
     ├── SearchDone                  the walk has ended: there is nothing left to ask for
-    └── NothingToTrain              all that is left to do is in the hands of other workers
+    └── NothingToTrain              other workers train all that is left to do
 
     EgnasWarning (UserWarning)      what was asked for has no effect here, or not the one meant
 
@@ -30,7 +30,16 @@ __all__ = [
 
 
 class EgnasError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Examples:
+        >>> from optuna_egnas import Budget, EgnasError
+        >>> try:
+        ...     Budget(epochs=0)
+        ... except EgnasError as error:
+        ...     print(error)
+        `epochs` must be a whole number of at least 1, but got epochs=0.
+    """
 
     def __str__(self) -> str:
         """The message on one line; of what is too long, the middle is left out."""

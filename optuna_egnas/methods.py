@@ -3,9 +3,9 @@
 A method is one subclass of `Method` with one object of it, and a class of spaces (`Space`, or
 `AutomatonSpace` where its rules ask one question after the other) for each of its studies. It is
 found by its name: one of this package, an entry point `optuna_egnas.methods` of an installed
-package, or where it stands, as in `egnas search digits --method package.module:NAME`.
+package, or by its place, as in `egnas search digits --method package.module:NAME`.
 
-Example:
+Examples:
     >>> from optuna_egnas.methods import known_methods
     >>> "egnas" in known_methods()
     True

@@ -50,7 +50,8 @@ class SearchOptions:
     Raises:
         InvalidSpace: an unknown profile or field, or a value that is out of its bounds.
 
-    Example:
+    Examples:
+        >>> from optuna_egnas.options import SearchOptions
         >>> options = SearchOptions(profile="quick", macro={"min_depth": 4})
         >>> options.given()
         {'macro': {'min_depth': 4}}
@@ -203,7 +204,8 @@ class TrainOptions:
     Raises:
         InvalidSpace: an unknown field, or a value that is out of its bounds.
 
-    Example:
+    Examples:
+        >>> from optuna_egnas.options import TrainOptions
         >>> TrainOptions(recipe={"label_smoothing": 0.1}, ema=0.99).ema
         0.99
     """

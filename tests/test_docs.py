@@ -6,6 +6,7 @@ import ast
 import importlib
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 import typer
 
 import optuna_egnas
-from optuna_egnas import options, visualization
+from optuna_egnas import methods, options, replay, visualization
 from optuna_egnas._cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -86,13 +87,36 @@ def test_every_name_that_is_imported_from_us_is_there(text: Path) -> None:
                 assert all(hasattr(module, alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("module", [optuna_egnas, options, visualization])
+@pytest.mark.parametrize("module", [optuna_egnas, methods, options, replay, visualization])
 def test_the_reference_holds_every_public_name(module: ModuleType) -> None:
     text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
 
     # The errors stand there as a module.
     for name in {*module.__all__} - {"EgnasError"}:
         assert re.search(rf"(::: {module.__name__}\.|- ){name}$", text, re.MULTILINE), name
+
+
+def test_the_documentation_names_public_modules_only() -> None:
+    for text in TEXTS:
+        imported = re.findall(
+            r"(?:from|import) (optuna_egnas\S*)", text.read_text(encoding="utf-8")
+        )
+        assert not [name for name in imported if "._" in name], text.name
+
+
+def test_the_map_is_that_of_the_imports() -> None:
+    # Else: python scripts/draw_map.py
+    drawn = runpy.run_path(str(ROOT / "scripts/draw_map.py"))["draw"]()
+
+    assert (ROOT / "docs/map.svg").read_text(encoding="utf-8") == drawn
+
+
+def test_the_readme_is_short_and_keeps_the_commands_that_ci_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert text.count("\n") <= 120
+    for marker in ("search", "tests"):
+        assert re.search(rf"<!-- {marker} -->\n```bash\n.*\n```\n", text), marker
 
 
 BROKEN = {

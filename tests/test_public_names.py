@@ -23,7 +23,7 @@ NAMES = {
         AutomatonSpace Bar CONFIRM Candidate Course Done Failed Found History Incumbent Method
         Network Position Prior Proposal Prospect Range Role Running Shape Space Step Stopped
         Survey Trained Verdict Walk check_integer check_number check_task inheriting
-        known_methods method
+        known_methods method option
     """,
     "optuna_egnas.options": "DataOptions SearchOptions TrainOptions",
     "optuna_egnas.errors": """

@@ -1,7 +1,7 @@
 """Spaces whose rules are an automaton: one question after the other, each with its answer.
 
-Such a walk is searched ahead of its answers (`frontier.py`), and its courses are drawn by the odds
-of its verdicts (`outlook.py`).
+Such a walk is searched ahead of its answers (`frontier.py`), and its possible continuations are
+drawn by the odds of its verdicts (`outlook.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from .proposal import Course, Done, Position, Proposal, Prospect, Step, Walk
 
 
 class AutomatonSpace(Space):
-    """A space that begins an automaton; all other answers follow from that."""
+    """A space that begins an automaton; all other answers follow from that.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import AutomatonSpace
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> isinstance(space, AutomatonSpace), space.begin().proposal.phase
+        (True, 'depth')
+    """
 
     __slots__ = ()
 
@@ -32,7 +40,7 @@ class AutomatonSpace(Space):
         return {}
 
     def by_heart(self, phase: str) -> float:
-        """The chance that a network kept in this phase knows its training data by heart."""
+        """The chance that a network kept in this phase fits its training data perfectly."""
         return 0.0
 
     def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:

@@ -36,6 +36,11 @@ class Budget:
 
     Raises:
         InvalidSpace: a value is out of its bounds.
+
+    Examples:
+        >>> from optuna_egnas import Budget
+        >>> Budget(epochs=12)
+        Budget(epochs=12, learning_rate=0.025, batch_size=64)
     """
 
     epochs: int
@@ -109,7 +114,7 @@ def cost_epochs(
     1.14 +- 0.10 and -0.42 +- 0.09, R2 0.56 within searches, residual factor 1.22. So early, the
     length of the own budget plays no part (exponent -0.06 +- 0.18); on three of the five sets the
     first epoch is nearly enough, so most of the signal is CIFAR-10's and CIFAR-100's. Parameters
-    and multiply-accumulates cannot be told apart on these chains, and share one exponent.
+    and multiply-accumulates cannot be separated on these chains, and share one exponent.
     `studies/budgets/fit.py` does it again.
 
     Raises:

@@ -101,7 +101,18 @@ class Declared:
 
 
 def option(standard: Any, *, help: str, **declared: Any) -> Any:
-    """A field of a dataclass that is an option, with its default; the rest as in `Option`."""
+    """A field of a dataclass that is an option, with its default; the rest as in `Option`.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> from optuna_egnas.methods import Space, check_task, option
+        >>> @dataclass(frozen=True, slots=True, kw_only=True)
+        ... class Mine(Space):
+        ...     patience: int = option(2, help="fails that are forgiven", at_least=0)
+        ...
+        ...     def __post_init__(self):
+        ...         check_task(self)
+    """
     return field(default=standard, metadata={KEY: Option(help=help, **declared)})
 
 

@@ -26,6 +26,13 @@ class Candidate:
     `epochs` is None for a finished trial that does not say how long it was trained; it then
     stands for any budget from scratch. `parent` is the one whose final weights it begins with,
     which may have a parent itself; None: from scratch.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Candidate
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> Candidate(architecture=network, epochs=3) == Candidate(architecture=network, epochs=3)
+        True
     """
 
     architecture: Network
@@ -63,7 +70,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Trained to the end. `score`: larger is better; `train_accuracy`: fraction, if known."""
+    """Trained to the end. `score`: larger is better; `train_accuracy`: fraction, if known.
+
+    Examples:
+        >>> from optuna_egnas.methods import Trained
+        >>> Trained(score=0.91).score
+        0.91
+    """
 
     score: float
     train_accuracy: float | None = None
@@ -74,6 +87,11 @@ class Stopped:
     """Stopped by a pruner as hopeless: refused.
 
     `neutral`: it was only seen to be no gain; where its walk knows neutral answers, it is one.
+
+    Examples:
+        >>> from optuna_egnas.methods import Stopped
+        >>> Stopped(reason="at most 0.2 points more can be expected").neutral
+        False
     """
 
     reason: str
@@ -82,7 +100,13 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Failed by itself. `final`: trying again cannot help (a NaN loss: same seed, same NaN)."""
+    """Failed by itself. `final`: trying again cannot help (a NaN loss: same seed, same NaN).
+
+    Examples:
+        >>> from optuna_egnas.methods import Failed
+        >>> Failed(reason="the loss is NaN", final=True).final
+        True
+    """
 
     reason: str
     final: bool = False
@@ -90,7 +114,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """In the hands of a live worker, or about to be."""
+    """Being trained by a live worker, or about to be.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Candidate, History, Running
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> candidate = Candidate(architecture=network, epochs=3)
+        >>> isinstance(History({candidate: Running()}).outcome(candidate), Running)
+        True
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +153,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One outcome per candidate."""
+    """One outcome per candidate.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Candidate, History, Trained
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> candidate = Candidate(architecture=network, epochs=3)
+        >>> history = History().with_outcome(candidate, Trained(score=0.9))
+        >>> history.outcome(candidate).score
+        0.9
+    """
 
     outcomes: Mapping[Candidate, Outcome] = field(default_factory=dict)
 

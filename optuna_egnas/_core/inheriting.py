@@ -51,7 +51,15 @@ class _Inheriting:
 
 
 def inheriting(rules: Position, share: float | None) -> Position:
-    """The same rules with weights that are inherited; None: as they are."""
+    """The same rules with weights that are inherited; None: as they are.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import inheriting
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> inheriting(space.begin(), 0.25).proposal.phase
+        'depth'
+    """
     if share is None:
         return rules
     begun = _stand(rules, share)

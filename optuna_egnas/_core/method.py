@@ -1,7 +1,7 @@
 """A search method: its studies, its networks, and everything else that the package asks of it.
 
 A method is one object. It is named by a line of `METHODS`, by an entry point of an installed
-package (`optuna_egnas.methods`), or by where it stands, as "package.module:NAME". What it must
+package (`optuna_egnas.methods`), or by its place, as "package.module:NAME". What it must
 answer is listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a default here.
 """
 
@@ -23,7 +23,7 @@ from .proposal import Found
 
 DEFAULT = "egnas"
 METHODS: Mapping[str, str] = {"egnas": "optuna_egnas._methods.egnas.method:EGNAS"}
-"""Where the methods of this package stand. They are loaded by name, when they are first asked."""
+"""Where the methods of this package are. They are loaded by name, when they are first asked."""
 GROUP = "optuna_egnas.methods"
 """Entry points of installed packages; each is a `Method` under its own name."""
 TASK = ("input_shape", "classes", "n_valid")
@@ -47,6 +47,13 @@ class Role:
         plots: the plots that optuna-dashboard shows of it, by file name.
         start: where the study begins with what the one before it has found: the fields of its
             space that this sets. None: it begins by itself.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import Role
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> Role(name="only", space=MacroSpace, question="which network is best").plots
+        ('walk', 'learning-curves', 'budgets', 'pareto')
     """
 
     name: str
@@ -58,7 +65,18 @@ class Role:
 
 
 class Survey(Protocol):
-    """What a method's spaces hold before anything is trained."""
+    """What a method's spaces hold before anything is trained.
+
+    Examples:
+        >>> class Count:
+        ...     def to_json(self):
+        ...         return {"networks": 12}
+        ...
+        ...     def lines(self):
+        ...         return ["12 networks"]
+        >>> Count().lines()
+        ['12 networks']
+    """
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -70,13 +88,18 @@ class Survey(Protocol):
 class Method:
     """What a search method is; subclass it, and name one object of the subclass.
 
-    Example:
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import Method, Role
         >>> class Mine(Method):
-        ...     name = "mine"
-        ...     roles = (Role(name="only", space=MySpace, question="which network is best"),)
+        ...     name = "mypackage.mine:METHOD"
+        ...     roles = (Role(name="only", space=MacroSpace, question="which depth is best"),)
         ...
         ...     def build(self, network, *, input_shape, classes, generator):
-        ...         return MyModule(network, input_shape, classes, generator)
+        ...         raise NotImplementedError("a torch.nn.Module of the network")
+        >>> METHOD = Mine()
+        >>> METHOD.role("only").question
+        'which depth is best'
     """
 
     name: ClassVar[str]
@@ -245,6 +268,11 @@ def method(name: str) -> Method:
 
     Raises:
         SearchError: there is none, or it lacks an answer that every method must give.
+
+    Examples:
+        >>> from optuna_egnas.methods import method
+        >>> [role.name for role in method("egnas").roles]
+        ['macro', 'micro']
     """
     found = _found(name)
     if not isinstance(found, Method):
@@ -254,7 +282,13 @@ def method(name: str) -> Method:
 
 
 def known_methods() -> list[str]:
-    """The names of all methods that are installed."""
+    """The names of all methods that are installed.
+
+    Examples:
+        >>> from optuna_egnas.methods import known_methods
+        >>> "egnas" in known_methods()
+        True
+    """
     return sorted({*METHODS, *(entry.name for entry in entry_points(group=GROUP))})
 
 

@@ -13,6 +13,17 @@ class Network(Hashable, Protocol):
     """The plan of a network: a frozen value, equal to another one that builds the same network.
 
     It holds no weights. Its method reads it back from its JSON form, counts it and builds it.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True, slots=True)
+        ... class Perceptron:
+        ...     units: int
+        ...
+        ...     def to_json(self):
+        ...         return {"units": self.units}
+        >>> Perceptron(8) == Perceptron(8), Perceptron(8).to_json()
+        (True, {'units': 8})
     """
 
     def to_json(self) -> dict[str, Any]:

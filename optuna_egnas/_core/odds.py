@@ -34,6 +34,12 @@ class Prior:
     """The chance of a refusal at the first attempt, and from attempt `by` on.
 
     `neutral` is the share of neutral answers in the rest.
+
+    Examples:
+        >>> from optuna_egnas.methods import Prior, Verdict
+        >>> prior = Prior(first=0.2, last=0.6, by=11)
+        >>> prior.odds(1)[Verdict.REFUSED], prior.odds(50)[Verdict.REFUSED]
+        (0.2, 0.6)
     """
 
     first: float

@@ -1,7 +1,7 @@
-"""Plausible courses of a walk: where an answer is missing, a verdict is drawn by its odds.
+"""Plausible continuations of a walk: where an answer is missing, a verdict is drawn by its odds.
 
-How long a walk is depends on its answers. Many drawn courses show how long it may well become;
-they decide nothing.
+How long a walk is depends on its answers. Many drawn continuations show how long it may well
+become; they decide nothing.
 """
 
 from __future__ import annotations

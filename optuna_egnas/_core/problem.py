@@ -57,6 +57,14 @@ class Space:
         classes: number of classes, at least 2.
         n_valid: number of validation images, where it is known: scores that are fractions are
             then compared as exact counts of right answers, others with a tolerance of 1e-9.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History, Space
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> (proposal,) = space.frontier(History())
+        >>> isinstance(space, Space), space.describe(proposal.candidate.architecture)
+        (True, 'depth 1, width 16')
     """
 
     method: ClassVar[str]
@@ -100,7 +108,7 @@ class Space:
     def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` trainings that nobody has, computed from the history alone.
 
-        None: wait, since all that is left is in the hands of others. `Done`: nothing is left.
+        An empty tuple: wait, since all that is left is being trained. `Done`: nothing is left.
         """
 
     @abstractmethod
@@ -258,7 +266,16 @@ class Space:
 
 
 def check_task(space: Space) -> None:
-    """Refuse values that are out of bounds in any search, or out of those of declared options."""
+    """Refuse values that are out of bounds in any search, or out of those of declared options.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> from optuna_egnas.methods import Space, check_task
+        >>> @dataclass(frozen=True, slots=True, kw_only=True)
+        ... class Mine(Space):
+        ...     def __post_init__(self):
+        ...         check_task(self)
+    """
     check_options(space)
     if space.policy not in space.policies:
         raise InvalidSpace(
@@ -277,7 +294,14 @@ def check_task(space: Space) -> None:
 def check_integer(
     name: str, value: object, *, at_least: int, at_most: int = LARGEST_INTEGER
 ) -> None:
-    """Refuse what is not a whole number, too small or too large."""
+    """Refuse what is not a whole number, too small or too large.
+
+    Examples:
+        >>> from optuna_egnas.methods import check_integer
+        >>> check_integer("units", 0, at_least=1)
+        Traceback (most recent call last):
+        optuna_egnas.errors.InvalidSpace: `units` must be at least 1, but got units=0.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidSpace(f"`{name}` must be a whole number, but got {name}={short(value)}.")
     if value < at_least:
@@ -293,7 +317,14 @@ def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None
 
 
 def check_number(name: str, value: object, *, at_least: float = 0.0) -> None:
-    """Refuse what is not a finite number, too small or too large."""
+    """Refuse what is not a finite number, too small or too large.
+
+    Examples:
+        >>> from optuna_egnas.methods import check_number
+        >>> check_number("share", "all")
+        Traceback (most recent call last):
+        optuna_egnas.errors.InvalidSpace: `share` must be a number, but got share='all'.
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
         raise InvalidSpace(f"`{name}` must be a number, but got {name}={short(value)}.")
     if value < at_least:

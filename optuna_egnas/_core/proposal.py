@@ -22,7 +22,16 @@ CONFIRM = "confirm"
 
 
 class Verdict(Enum):
-    """What an answer means for the walk."""
+    """What an answer means for the walk.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History, Trained
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> first = space.follow(History()).next.candidate
+        >>> space.follow(History({first: Trained(score=0.9)})).steps[0].verdict
+        <Verdict.BASELINE: 'baseline'>
+    """
 
     BASELINE = "baseline"
     ACCEPTED = "accepted"
@@ -36,6 +45,13 @@ class Incumbent:
     """The best so far. `score` is None while it is only guessed that this one will be accepted.
 
     `at_least` is then what its score must be for that; None if not even this is known.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Candidate, Incumbent
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> Incumbent(candidate=Candidate(architecture=network, epochs=3), score=0.9).score
+        0.9
     """
 
     candidate: Candidate
@@ -51,6 +67,14 @@ class Bar:
     Accepted at incumbent + gain (strictly above it where `strict`), neutral down to
     incumbent - slack where there is a slack, refused below. Without an incumbent (all before
     were refused) any score is accepted. Units: those of the objective.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Bar, Candidate, Incumbent
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> incumbent = Incumbent(candidate=Candidate(architecture=network, epochs=3), score=0.9)
+        >>> Bar(incumbent=incumbent, gain=0.001, slack=0.0005).strict  # 0.901 is accepted
+        False
     """
 
     incumbent: Incumbent | None
@@ -69,7 +93,15 @@ class Bar:
 class Proposal:
     """The next training that a walk asks for. Without a bar it is measured, not compared.
 
-    `likely` is the verdict to bet on while the answer is not there.
+    `likely` is the verdict that is assumed while the answer is missing.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Candidate, Proposal, Verdict
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> candidate = Candidate(architecture=network, epochs=3)
+        >>> Proposal(candidate=candidate, phase="first", bar=None, likely=Verdict.BASELINE).phase
+        'first'
     """
 
     candidate: Candidate
@@ -80,7 +112,17 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A proposal with its answer. `guessed`: the verdict is a bet, not a decision."""
+    """A proposal with its answer. `guessed`: the verdict is assumed, not decided.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History, Trained
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> first = space.follow(History()).next.candidate
+        >>> (step,) = space.follow(History({first: Trained(score=0.9)})).steps
+        >>> step.score, step.passed
+        (0.9, True)
+    """
 
     proposal: Proposal
     outcome: Outcome | None
@@ -115,6 +157,13 @@ class Found:
     """The result of a walk: the network, its score, and the epochs that it was trained for.
 
     `confirmed` is its score in one last training of another length, where one was asked for.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.methods import Done, Found
+        >>> network = Architecture.chain(depth=2, width=8)
+        >>> Done(found=Found(architecture=network, score=0.9, epochs=3)).found.score
+        0.9
     """
 
     architecture: Network
@@ -128,6 +177,11 @@ class Done:
     """The walk has ended. `found` is None if nothing could be trained.
 
     `cut_short` says why, where the walk ended before its rules would end it.
+
+    Examples:
+        >>> from optuna_egnas.methods import Done
+        >>> Done(found=None, cut_short="no network was trained to its end").found is None
+        True
     """
 
     found: Found | None
@@ -136,7 +190,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """The decided steps in order, and what comes next."""
+    """The decided steps in order, and what comes next.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> walk = space.follow(History())
+        >>> walk.steps, walk.next.phase
+        ((), 'depth')
+    """
 
     steps: tuple[Step, ...]
     next: Proposal | Done
@@ -144,7 +207,16 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
-    """A training that a study may ask for, and the chance that it will."""
+    """A training that a study may ask for, and the chance that it will.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> first, *ahead = space.prospects(History(), 3)
+        >>> first.proposal.phase, first.is_certain
+        ('depth', True)
+    """
 
     proposal: Proposal
     chance: float
@@ -161,6 +233,15 @@ class Course:
 
     `left` are the trainings that it still needs, in order; `found` is None where it ends without
     a network.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import History
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> from random import Random
+        >>> course = next(space.courses(History(), Random(0)))
+        >>> len(course.left) > 1
+        True
     """
 
     left: tuple[Candidate, ...]
@@ -172,6 +253,14 @@ class Position(Protocol):
 
     Frozen, so that a look ahead can go on from it under several answers. Equal positions of one
     space have the same future.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace
+        >>> from optuna_egnas.methods import Position
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> position = space.begin()
+        >>> position.proposal.candidate.architecture.depth
+        1
     """
 
     @property

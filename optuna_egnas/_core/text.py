@@ -26,7 +26,7 @@ REPEATED = 160
 def printable(text: str) -> str:
     r"""The text with all that is not seen, or that a terminal obeys, as escapes.
 
-    Example:
+    Examples:
         >>> printable("two\nlines")
         'two\\nlines'
     """
@@ -46,7 +46,7 @@ def one_line(message: str) -> str:
 def short(found: object, longest: int = 60) -> str:
     r"""A value as a message shows it: on one line, and cut where it is long.
 
-    Example:
+    Examples:
         >>> short(["a", 1])
         "['a', 1]"
     """
@@ -73,7 +73,7 @@ def clipped(text: str, longest: int) -> str:
 def markdown(text: str) -> str:
     r"""The text as Markdown that shows it as it is.
 
-    Example:
+    Examples:
         >>> markdown("a *b*")
         'a \\*b\\*'
     """
@@ -90,7 +90,7 @@ def html(text: str) -> str:
 def shell_word(text: str) -> str:
     r"""The text as one word of a command line of bash or zsh, on one line.
 
-    Example:
+    Examples:
         >>> shell_word("two\nlines")
         "$'two\\nlines'"
     """

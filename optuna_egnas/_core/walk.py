@@ -27,7 +27,7 @@ class Automaton(Protocol):
         """What is expected of each phase."""
 
     def by_heart(self, phase: str) -> float:
-        """The chance that a network kept in this phase knows its training data by heart."""
+        """The chance that a network kept in this phase fits its training data perfectly."""
 
     def begin(self) -> Position:
         """Its automaton, at the start."""

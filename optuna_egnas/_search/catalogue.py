@@ -1,4 +1,4 @@
-"""The searches of a storage: what there is, how each stands, and how one is deleted."""
+"""The searches of a storage: what there is, the state of each, and how one is deleted."""
 
 from __future__ import annotations
 

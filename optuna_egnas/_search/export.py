@@ -58,6 +58,13 @@ def export(  # noqa: PLR0913 - public; all but two by name
         SearchError: there is no trained network, a file cannot be read or written, a package is
             missing, or what was written does not calculate the same and was removed again.
         DataError: the test images are to be read, and are not there.
+
+    Examples:
+        Goes on from the example of `train`.
+
+        >>> from optuna_egnas import export
+        >>> export(studies, "bright_net.py", format="python").files[0].name
+        'bright_net.py'
     """
     file = None if out is None else Path(out)
     if not isinstance(source, LinkedStudies):

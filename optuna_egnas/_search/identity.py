@@ -37,7 +37,7 @@ FINAL_RECIPE = "final recipe "
 """The same for what a final training has otherwise."""
 READING_KEY, GROUND_KEY = "reading", "ground"
 SKIP_BROKEN = "skip_broken"
-"""Among the places of a search, where it was told to leave out files that cannot be read."""
+"""Among the places of a search, where it was asked to leave out files that cannot be read."""
 
 
 def stored_link(storage: str | BaseStorage | None, name: str) -> Link | None:
@@ -196,7 +196,7 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
 
 
 def final_recipe(link: Link) -> Recipe:
-    """How the network that a search finds is trained for good, unless it is told otherwise."""
+    """How the network that a search finds is trained for good, unless options say otherwise."""
     return read_recipe(
         {**stored_recipe(link).to_json(), **_fields_under(FINAL_RECIPE, link.dataset)}
     )

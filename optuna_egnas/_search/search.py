@@ -46,7 +46,7 @@ def search(  # noqa: PLR0913 - public; all but one by name
         workers: processes that train at once, on GPUs or cores of this machine. More than one
             need a storage with a URL, and a program that can be imported without starting
             anew (`if __name__ == "__main__"`).
-        watch: is told of every epoch.
+        watch: is called after every epoch.
 
     Returns:
         The two studies; `result()` of them is the network that was found.
@@ -55,6 +55,21 @@ def search(  # noqa: PLR0913 - public; all but one by name
         DataError: the data are missing, damaged or unsuitable.
         InvalidSpace: an option is out of its bounds, or no network fits the limits.
         SearchError: the storage is out of reach, or the name belongs to another search.
+
+    Examples:
+        >>> import torch
+        >>> from optuna_egnas import search
+        >>> from optuna_egnas.options import SearchOptions
+        >>> labels = torch.arange(80) % 2
+        >>> images = torch.randint(0, 99, (80, 1, 8, 8), dtype=torch.uint8)
+        >>> images[labels == 1] += 99
+        >>> small = {"min_depth": 1, "max_depth": 1, "min_width": 4, "max_width": 4}
+        >>> options = SearchOptions(
+        ...     macro={**small, "base_epochs": 1}, micro={"operations": ("sep",), "epochs": 1}
+        ... )
+        >>> studies = search((images, labels), name="bright", options=options)
+        >>> studies.result().architecture.depth
+        1
     """
     check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)

@@ -1,6 +1,6 @@
 """The linked studies of one search: create, open and compare them.
 
-They stand in one storage, are called `<name>/<role>` and share a run id; see `_storage/link.py`.
+They are in one storage, are called `<name>/<role>` and share a run id; see `_storage/link.py`.
 What a search is (spaces, dataset, seed) is stored with it, and opening it as something else is
 refused.
 """
@@ -60,6 +60,14 @@ class LinkedStudies(StoredStudies):
     All are ordinary Optuna studies with our samplers: optimise the first until it stops, then the
     next. The result is `result()`; the `best_trial` of a study may be a trial that is off the
     walk, or within the noise of the incumbent.
+
+    Examples:
+        >>> from optuna_egnas import create_linked_studies
+        >>> studies = create_linked_studies(storage=None, name="mine")
+        >>> studies.macro.study_name, studies.micro.study_name
+        ('mine/macro', 'mine/micro')
+        >>> studies.result().finished
+        False
     """
 
     __slots__ = ()
@@ -97,6 +105,13 @@ def create_linked_studies(
         InvalidSpace: the spaces differ in their task or limits, or a role is unknown.
         SearchError: the name belongs to another search or study; the message says what differs,
             and nothing is written.
+
+    Examples:
+        >>> from optuna_egnas import MacroSpace, create_linked_studies
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
+        >>> studies = create_linked_studies(storage=None, name="mine", macro=space)
+        >>> studies.roles
+        ('macro', 'micro')
     """
     return create_in(
         lambda: open_storage(storage),
@@ -168,6 +183,13 @@ def load_linked_studies(
     Raises:
         SearchError: there is none of this name, or it holds what this version cannot read; the
             message lists those that there are, or names what that is.
+
+    Examples:
+        >>> from optuna_egnas import create_linked_studies, load_linked_studies
+        >>> made = create_linked_studies(storage="sqlite:///made.db", name="mine")
+        >>> studies = load_linked_studies(storage="sqlite:///made.db", name="mine")
+        >>> studies.name
+        'mine'
     """
     opened = open_storage(storage, create=False)
     found = find_search(opened, name)

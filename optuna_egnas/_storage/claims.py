@@ -94,7 +94,7 @@ def was_ended_by_others(error: Exception) -> bool:
 
 
 def write_owner(study: Study, trial: FrozenTrial, patience: float | None) -> None:
-    """Say whose a trial is before it claims anything; `patience` as in `_alive.owner`."""
+    """Say whose a trial is before it claims anything; `patience` as in `liveness.owner`."""
     owner = _alive.owner(patience)
     write_system_of_trial(study, trial, OWNER, owner)
 
@@ -160,7 +160,7 @@ def write_stop(
 
 
 def is_alive(trial: FrozenTrial) -> bool:
-    """Whether a RUNNING trial may still have a worker; see `_alive.is_alive`."""
+    """Whether a RUNNING trial may still have a worker; see `liveness.is_alive`."""
     owner = _owner(trial)
     if owner is None:
         return True

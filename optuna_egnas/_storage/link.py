@@ -171,7 +171,7 @@ def find_search(storage: BaseStorage, name: str) -> dict[str, tuple[str, Link]]:
     """The studies of a search by role: by its name, or else by the present name of any of them.
 
     Raises:
-        SearchError: it cannot be told which studies are meant, since some are copies.
+        SearchError: it is unclear which studies are meant, since some are copies.
     """
     listed = linked_studies(storage)
     named = {link.run for _, link in listed if link.name == name}

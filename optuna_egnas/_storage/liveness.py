@@ -1,8 +1,8 @@
-"""Whether the process behind a trial still lives: who it is, and what can be told from here.
+"""Whether the process behind a trial still lives: who it is, and what this process can know of it.
 
 On the same machine a process is known by its id and its start. A machine is known by its name and
 its id, a run of it by its boot id; containers on it share all three, and have process ids of
-their own, so that nothing is told of a process in another one. Another boot id is that of a run
+their own, so that nothing is known of a process in another one. Another boot id is that of a run
 before, or of a second machine that was copied with its name and its id: a sign of life decides.
 """
 
@@ -25,7 +25,7 @@ FIRST_SPACE = "pid:[4026531836]"
 """The process ids of a machine itself on Linux, outside of all containers."""
 REBOOTED = 120.0
 """Seconds of silence after which a worker of another run of this machine, or of a copy of it,
-counts as dead. Signs are written three times as often; see `evaluation/_account.py`."""
+counts as dead. Signs are written three times as often; see `evaluation/account.py`."""
 LONG_EPOCHS = 4.0
 """A worker may stay silent for so many of its longest epochs, where that is longer."""
 
@@ -79,7 +79,7 @@ def _is_of_another_run(record: Mapping[str, Any]) -> bool:
 
 
 def _seen(record: Mapping[str, Any]) -> bool | None:
-    """Whether the process is there; None where that cannot be told from here."""
+    """Whether the process is there; None where this process cannot know."""
     here = _process(os.getpid())
     if any(record.get(key) != here[key] for key in ("machine", "boot", "space")):
         return None

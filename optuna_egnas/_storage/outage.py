@@ -1,7 +1,7 @@
 """A storage that is away, full or busy for a while: its calls wait for it, say so, and go on.
 
-Whoever works on a search waits (`waiting`); others are told at once. So no training is given up
-for an outage, and none is repeated.
+Whoever works on a search waits (`waiting`); others get the error at once. So no training is
+given up for an outage, and none is repeated.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ an error such as a missing password looks like a lost connection, a full disk is
 LOCKED = 60.0
 """Seconds that whoever does not wait otherwise waits while others write to a SQLite file."""
 BUSY_IS_SAID = 10.0
-"""Seconds after which a storage that is busy is told of; many workers take turns."""
+"""Seconds after which a line says that the storage is busy; many workers take turns."""
 SILENT = 20.0
-"""Seconds after which a call that does not return is told of."""
+"""Seconds after which a line says that a call does not return."""
 
 Value = TypeVar("Value")
 Call = Callable[..., Any]

@@ -126,8 +126,8 @@ def suggest(trial: Trial, space: Space, names: Any = None) -> Candidate:
 class Reading:
     """What one trial says: an observation, or that its claim came back as something else.
 
-    `diverted` is a candidate that was handed out in vain: a parameter is fixed by others, or the
-    objective's range does not hold the value that was proposed.
+    `diverted` is a candidate that was proposed, but not trained: a parameter is fixed by others,
+    or the objective's range does not hold the value that was proposed.
     """
 
     observation: Observation | None = None
@@ -136,7 +136,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The trials of a study, as they stand: its history, and what was handed out in vain."""
+    """The trials of a study now: its history, and what was proposed without being trained."""
 
     history: History
     diverted: frozenset[Candidate]

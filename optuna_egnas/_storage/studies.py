@@ -1,4 +1,4 @@
-"""The linked studies of one search, to be read: what it is, how it stands, what it has found."""
+"""The linked studies of one search, to be read: what it is, how far it is, what it has found."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 SIGN_SECONDS = 10.0
 """Signs of life are not written more often than this: each costs as much as a report."""
 LONGEST_SILENCE = 40.0
-"""After so many seconds of one epoch a sign is written in the middle of it; see `_alive`."""
+"""After so many seconds of one epoch a sign is written in the middle of it; see `liveness.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a watcher of a search is told after each epoch, and at the end of each candidate.
+    """What a watcher of a search gets after each epoch, and at the end of each candidate.
 
     `score` is the best validation accuracy so far (fraction), None before the first. `verdict` is
     None until the candidate has ended, after `epoch` of its `epochs`. `worker` counts from 0.
@@ -148,7 +148,7 @@ class Account:
         )
 
     def judge(self, score: float, train_accuracy: float | None) -> Step | None:
-        """Write the verdict where it can be told already: attributes freeze when a trial ends.
+        """Write the verdict where it is decided already: attributes freeze when a trial ends.
 
         Returns the step of the walk with it; None where it cannot be told.
         """

@@ -54,7 +54,7 @@ class Objective:
         recipe: how to train.
         seed: the search's seed; each candidate derives its own from it.
         device: where to train.
-        watch: is told of every epoch.
+        watch: is called after every epoch.
         checkpoints: where a training leaves what another trial of its candidate goes on from.
 
     Raises, when called:

@@ -83,6 +83,22 @@ class BudgetPruner(BasePruner):
 
     Warns:
         EgnasWarning: the walk of a sampler decides the epochs, and `budget` asks for others.
+
+    Examples:
+        >>> import optuna
+        >>> from optuna_egnas import Budget, BudgetPruner, training_budget
+        >>> pruner = BudgetPruner(Budget(epochs=4), risk=0.05)
+        >>> study = optuna.create_study(direction="maximize", pruner=pruner)
+        >>> def objective(trial):
+        ...     x = trial.suggest_float("x", 0, 1)
+        ...     for epoch in range(1, training_budget(trial).epochs + 1):
+        ...         trial.report(x * epoch / 4, epoch)
+        ...         if trial.should_prune():
+        ...             raise optuna.TrialPruned
+        ...     return x
+        >>> study.optimize(objective, n_trials=10)
+        >>> len(study.trials)
+        10
     """
 
     def __init__(

@@ -36,6 +36,13 @@ def training_budget(trial: Trial) -> Budget:
 
     Warns:
         EgnasWarning: as `BudgetPruner`.
+
+    Examples:
+        >>> import optuna
+        >>> from optuna_egnas import Budget, BudgetPruner, training_budget
+        >>> study = optuna.create_study(pruner=BudgetPruner(Budget(epochs=4)))
+        >>> training_budget(study.ask()).epochs
+        4
     """
     study = trial.study
     frozen = all_trials(study)[trial.number]

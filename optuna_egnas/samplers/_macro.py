@@ -39,8 +39,9 @@ class MacroSampler(MethodSampler):
         EgnasWarning: a value is no fraction, but a threshold is meant for fractions; or a target
             accuracy was given to a study that minimizes.
 
-    Example:
+    Examples:
         >>> import optuna
+        >>> from optuna_egnas import MacroSampler, MacroSpace
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=32)
         >>> study = optuna.create_study(direction="maximize", sampler=MacroSampler(space))
         >>> study.ask().suggest_int("depth", 1, 4)

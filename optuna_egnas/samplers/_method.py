@@ -107,7 +107,7 @@ class MethodSampler(BaseSampler):
         """The parameters of the walk.
 
         Inside `optimize`, waits while all that is left is in flight, and stops the study when the
-        walk has ended. Outside (ask and tell), the trial is told FAIL before an error is raised.
+        walk has ended. Outside (ask and tell), the trial ends as FAIL before an error is raised.
 
         Raises:
             SearchDone: the walk has ended (ask and tell only).

@@ -31,6 +31,14 @@ class MicroSampler(MethodSampler):
     Raises:
         ValueError: from its hooks, in a study with several objectives.
         SearchError: in a linked study whose macro search has not ended.
+
+    Examples:
+        >>> import optuna
+        >>> from optuna_egnas import MicroSampler, MicroSpace
+        >>> space = MicroSpace(depth=2, width=8, epochs=1)
+        >>> study = optuna.create_study(direction="maximize", sampler=MicroSampler(space))
+        >>> study.ask().suggest_categorical("op_00", space.operations)
+        'sep'
     """
 
     default_space = MicroSpace()

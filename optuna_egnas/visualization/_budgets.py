@@ -48,6 +48,11 @@ def plot_budgets(studies: StoredStudies) -> go.Figure:
 
     Left: epochs of each step. Right: seconds of training by phase and by what they led to. The
     time of a worker that was lost is not known, and not counted.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_budgets(studies).write_html("budgets.html")
     """
     return _figure(_budgets_info(studies))
 

@@ -1,6 +1,6 @@
 """The trainings of a search one by one, as tables, plots and notes show them.
 
-First those on the walk, in its order; then those beside it: trained ahead of the walk or in vain,
+First those on the walk, in its order; then those beside it: trained ahead (by a wrong guess too),
 stopped, failed, lost, still running. All is read from the trials and changes nothing.
 """
 

@@ -49,6 +49,11 @@ def plot_learning_curves(studies: StoredStudies) -> go.Figure:
 
     Validation accuracy (percent) after each epoch, over the share of the candidate's own budget
     that was spent, one panel per phase of the walk. The first epochs may lie below an axis.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_learning_curves(studies).write_html("learning-curves.html")
     """
     return _figure(_learning_curves_info(studies))
 

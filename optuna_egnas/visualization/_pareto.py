@@ -70,6 +70,11 @@ def plot_pareto(studies: StoredStudies) -> go.Figure:
     that were trained to the end, on the walk or beside it. A front joins those that no other one
     of their study beats in both. The studies have an axis each, since their budgets differ; the
     network found stands among those of the first study by its last training, which compares.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_pareto(studies).write_html("pareto.html")
     """
     return _figure(_pareto_info(studies))
 

@@ -61,6 +61,11 @@ def plot_walk(studies: StoredStudies) -> go.Figure:
     Validation accuracy (percent) over the steps of the walk, phase by phase, with the best so far
     as a line. Each study has an axis of its own, since budgets differ; the last training of the
     result compares with the first study. Trainings beside the walk stand between its steps.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_walk(studies).write_html("walk.html")
     """
     return _figure(_walk_info(studies))
 

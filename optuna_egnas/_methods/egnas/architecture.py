@@ -45,6 +45,14 @@ class Architecture:
 
     Raises:
         InvalidSpace: a value is out of its bounds.
+
+    Examples:
+        >>> from optuna_egnas import Architecture
+        >>> network = Architecture.chain(depth=3, width=8)
+        >>> network.depth, network.ops
+        (3, ('sep', 'sep', 'sep'))
+        >>> Architecture.from_json(network.to_json()) == network
+        True
     """
 
     width: int

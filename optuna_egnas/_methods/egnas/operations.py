@@ -34,6 +34,14 @@ class Operation:
             returns a `torch.nn.Module`, whose output is as large as its input, or half as large,
             rounded up, at stride 2. It may hold Conv2d, Linear and BatchNorm2d modules, and
             modules without parameters.
+
+    Examples:
+        >>> from optuna_egnas import Operation
+        >>> pointwise = Operation(
+        ...     name="pointwise", weights=lambda p, c, k: p * c, module="mypackage:pointwise"
+        ... )
+        >>> pointwise.weights(8, 16, 3)
+        128
     """
 
     name: str
@@ -74,6 +82,14 @@ def register_operation(operation: Operation) -> None:
 
     Raises:
         InvalidSpace: the name is taken by another operation, or `weights` gives no whole numbers.
+
+    Examples:
+        >>> from optuna_egnas import MicroSpace, Operation, register_operation
+        >>> register_operation(
+        ...     Operation(name="pointwise", weights=lambda p, c, k: p * c, module="mine:pointwise")
+        ... )
+        >>> MicroSpace(operations=("sep", "pointwise")).operations
+        ('sep', 'pointwise')
     """
     counted = _counted(operation)
     if not operation.name or not all(isinstance(n, int) and n >= 0 for n in counted):

@@ -8,7 +8,7 @@ Depth phase. Start at `min_depth`, at the widest network that fits. Add one laye
 epochs grow with every attempt. A gain of `depth_gain` is accepted; a loss within `depth_slack` is
 neutral; anything else is a fail. The phase ends with the fail after `depth_patience` fails since
 the last accepted attempt, at `max_depth`, where not even `min_width` fits, or when the incumbent
-reaches `target_accuracy - target_tolerance` or learns its training data by heart.
+reaches `target_accuracy - target_tolerance` or fits its training data perfectly.
 
 Width phase, at the depth found. Take `width_step` off per attempt, down to `min_width`, with
 more epochs each time. A score that is at least the incumbent's is accepted; the phase ends with

@@ -31,6 +31,6 @@ COARSE_PRIORS: Mapping[str, Prior] = {
 """Of policy `sound`: few attempts with large steps. Set by hand, from a few searches."""
 
 BY_HEART, OF_FEW, FEW = 0.01, 0.15, 1000
-"""The chance that a network which the depth phase keeps knows its training data by heart, which
+"""The chance that a network which the depth phase keeps fits its training data perfectly, which
 ends that phase; and that chance where fewer than so many images validate, since few images are
 soon known. Set by hand, from a few searches on the digits."""

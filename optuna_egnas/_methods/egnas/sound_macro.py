@@ -11,7 +11,7 @@ Depth phase. Start at `min_depth`, at the widest network that fits; double the d
 doubling passes. From the first refusal on, halve the step and try between: from the deepest that
 passed, upwards. No step is less than a quarter of the depth that it starts from: the gain of less
 drowns in the noise. The phase also ends at the deepest that fits, up to `max_depth`, and where the
-incumbent reaches `target_accuracy - target_tolerance` or learns its training data by heart. While
+incumbent reaches `target_accuracy - target_tolerance` or fits its training data perfectly. While
 not one network was trained to its end, the depth doubles on; `depth_patience` fails are forgiven.
 
 Width phase, at the depth found. Take a quarter of the width off, rounded down, as much again while

@@ -7,7 +7,7 @@ result (`epochs_after`). So the baseline is measured afresh: the score for which
 of several is too high by luck, and no change would look like a gain beside it.
 
 Operations, each other one in the space's order: put it into the first two thirds of the layers, a
-change that is large enough to be told from the noise; where that is refused, into the first third
+change that is large enough to differ from the noise; where that is refused, into the first third
 only, where the network is narrowest and a full convolution is cheap. Each network has the widest
 width (down from that of the pass's start) that keeps to its parameters plus `param_slack`.
 
@@ -19,8 +19,8 @@ that little is lost where luck has decided, and a bar above the noise would refu
 real gain as well.
 
 Confirm: where `confirm_epochs` is set, the network found is trained once more for so long, unless
-it just was, from scratch. This decides nothing. In linked studies None stands for none: all scores
-compare; where weights are inherited, they do not, and None stands for `epochs`.
+it just was, from scratch. This decides nothing. In linked studies None means none: all scores
+compare; where weights are inherited, they do not, and None means `epochs`.
 A baseline that has stayed is its own confirmation.
 """
 

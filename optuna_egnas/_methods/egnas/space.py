@@ -31,6 +31,13 @@ class MacroSpace(MacroBounds):
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
+
+    Examples:
+        >>> from optuna_egnas import Architecture, MacroSpace
+        >>> space = MacroSpace(min_depth=1, min_width=8, max_width=16, max_params=9000)
+        >>> network = Architecture.chain(depth=4, width=16)
+        >>> space.params(network), space.fits(network)
+        (10394, False)
     """
 
     @property
@@ -48,7 +55,7 @@ class MacroSpace(MacroBounds):
         return inheriting(POLICIES[self.policy].macro(self), self.inherit)
 
     def by_heart(self, phase: str) -> float:
-        """The chance that a network kept in this phase knows its training data by heart."""
+        """The chance that a network kept in this phase fits its training data perfectly."""
         if phase != "depth":
             return 0.0
         return OF_FEW if self.n_valid is not None and self.n_valid < FEW else BY_HEART
@@ -103,6 +110,12 @@ class MicroSpace(MicroBounds):
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
+
+    Examples:
+        >>> from optuna_egnas import MicroSpace
+        >>> space = MicroSpace(depth=2, width=8, operations=("sep", "conv"), epochs=1)
+        >>> sorted(space.ranges())
+        ['depth', 'kernel_00', 'kernel_01', 'op_00', 'op_01', 'width']
     """
 
     @property

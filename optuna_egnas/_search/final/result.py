@@ -25,6 +25,14 @@ class FinalResult:
         earlier: trainings of this search with other settings, whose tests were read before: who
             has looked at them to choose these settings has selected by the test images.
         artifacts: where the files are.
+
+    Examples:
+        Goes on from the example of `train`.
+
+        >>> len(result.records), result.spread is None
+        (1, True)
+        >>> 0 <= result.test_accuracy <= 1
+        True
     """
 
     name: str

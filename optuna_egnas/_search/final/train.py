@@ -78,7 +78,7 @@ def train(  # noqa: PLR0913 - public; all but one by name
         seeds: so many trainings, with seeds 0, 1, ... that are derived from the search's.
         device: where to train: `auto` takes a GPU where there is one.
         options: everything else.
-        watch: is told of every epoch.
+        watch: is called after every epoch.
 
     Returns:
         All trainings with these settings, with mean and spread over the seeds.
@@ -89,6 +89,15 @@ def train(  # noqa: PLR0913 - public; all but one by name
         SearchError: there is no such search, it has not ended, its data have changed, or there
             are results of other settings.
         NonFiniteLoss: the loss became NaN or infinite.
+
+    Examples:
+        Goes on from the example of `search`.
+
+        >>> from optuna_egnas import train
+        >>> fresh = torch.randint(0, 99, (20, 1, 8, 8), dtype=torch.uint8)
+        >>> result = train("bright", data=(images, labels), test=(fresh, labels[:20]), epochs=2)
+        >>> result.records[0].n_test
+        20
     """
     setup = prepare_final(
         search,

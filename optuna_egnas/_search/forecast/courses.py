@@ -1,8 +1,8 @@
 """How long a search will take, foreseen at its start.
 
-Plausible courses of all walks are drawn (`_core/outlook.py`), and each of their trainings is
+Plausible continuations of all walks are drawn (`_core/outlook.py`), and each of their trainings is
 taken to last as long as the pace says. The forecast is stored with its pace. Seconds are those on
-the clock, with all workers. `_estimate.py` goes on from here while the search runs.
+the clock, with all workers. `estimate.py` goes on from here while the search runs.
 """
 
 from __future__ import annotations

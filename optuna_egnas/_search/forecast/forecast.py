@@ -1,4 +1,4 @@
-"""What a search is likely to take, told before it starts: a profile of its space, and times."""
+"""What a search is likely to take, before it starts: a profile of its space, and times."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Image data for the search: named sets, folders of images, tensors and torch data sets.
 
 Everything becomes one uint8 tensor in memory. A search sees training data only; what is kept for
-the final test is read by `_test_images.py` alone.
+the final test is read by `held_out.py` alone.
 """
 
 from __future__ import annotations

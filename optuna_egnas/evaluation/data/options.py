@@ -17,9 +17,10 @@ class DataOptions:
     Raises:
         DataError: a value is out of its bounds.
 
-    Example:
-        >>> DataOptions(image_size=64, skip_broken=True).image_size
-        64
+    Examples:
+        >>> from optuna_egnas.options import DataOptions
+        >>> DataOptions(image_size=64, ground="black").test_fraction
+        0.2
     """
 
     root: str | None = option(

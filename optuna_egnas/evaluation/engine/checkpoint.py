@@ -51,7 +51,7 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Told:
-    """Whether it was told that a store cannot be written to."""
+    """Whether a line has said that a store cannot be written to."""
 
     is_told: bool = False
 

@@ -1,7 +1,7 @@
 """Files of tensors and plain values that are known to be whole, and of which kind they are.
 
 A file is a line that says what it is, the SHA-256 of the rest, and the rest as torch writes it.
-Nothing in it is ever run: see `_archive.py`.
+Nothing in it is ever run: see `archive.py`.
 """
 
 from __future__ import annotations

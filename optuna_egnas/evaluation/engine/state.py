@@ -1,4 +1,4 @@
-"""Where a training stands between two epochs: all that its next epochs depend on."""
+"""The state of a training between two epochs: all that its next epochs depend on."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_a_limit_ends_the_training_of_a_parent_too(
     folder: Path, unbroken: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached: list[str] = []
-    monkeypatch.setattr(_objective, "limit_reached", lambda _: reached.pop() if reached else None)
+    monkeypatch.setattr(_objective, "limit_reached", lambda *_: reached.pop() if reached else None)
 
     def rob_and_stop() -> None:
         shutil.rmtree(folder / "artifacts")

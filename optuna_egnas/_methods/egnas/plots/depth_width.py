@@ -46,6 +46,11 @@ def plot_depth_width(studies: StoredStudies) -> go.Figure:
 
     Validation accuracy (percent) over the depths and the widths that were tried. Bars are one
     standard error of an accuracy, sqrt(p (1 - p) / n) for n validation images.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_depth_width(studies).write_html("depth-width.html")
     """
     return _figure(_depth_width_info(studies))
 

@@ -29,6 +29,12 @@ def network_svg(studies: StoredStudies) -> str:
 
     Raises:
         SearchError: nothing has been trained yet.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.network_svg(studies)[:4]
+        '<svg'
     """
     return draw_network(_network_info(studies))
 

@@ -39,6 +39,11 @@ def plot_macro_micro(studies: StoredStudies) -> go.Figure:
 
     Raises:
         SearchError: nothing has been trained yet.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_macro_micro(studies).write_html("macro-micro.html")
     """
     return _figure(_macro_micro_info(studies))
 

@@ -71,6 +71,11 @@ def plot_network(studies: StoredStudies) -> go.Figure:
 
     Raises:
         SearchError: nothing has been trained yet.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies, visualization
+        >>> studies = load_linked_studies(name="digits")
+        >>> visualization.plot_network(studies).write_html("network.html")
     """
     return _figure(_network_info(studies))
 

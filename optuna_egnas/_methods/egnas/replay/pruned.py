@@ -75,6 +75,13 @@ class PrunedReplay:
         accepted: those of them that the search accepted, its first candidate included.
         stops: the candidates that the pruner stops.
         candidates: the depth and width candidates with their index in the record.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import pruned_replay, read_trace
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> pruned_replay(trace, pruner="budget").accepted_stopped
+        0
     """
 
     replay: Replay
@@ -135,6 +142,13 @@ def pruned_replay(
     Raises:
         InvalidSpace: there is no pruner of this name.
         SearchError: as `replay`.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import pruned_replay, read_trace
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> pruned_replay(trace, pruner="median").replay.match
+        True
     """
     if pruner not in PRUNERS:
         known = ", ".join(PRUNERS)

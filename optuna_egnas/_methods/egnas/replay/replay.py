@@ -32,6 +32,13 @@ class Replay:
         final: the network found and its parameters; None if the walk did not end.
         first_difference: None, or where the walk left the record: `index` (from 0), what was
             `expected` and what was `proposed` (either may be None: the end).
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace, replay
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> replay(trace).lines()[0]
+        '23 candidates, 112 epochs: the walk and the result are the recorded ones.'
     """
 
     match: bool
@@ -74,6 +81,13 @@ def replay(
 
     Raises:
         SearchError: the storage is out of reach, or the name belongs to another search.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace, replay
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> replay(trace).match
+        True
     """
     studies = open_replay(trace, storage=storage, name=name)
     path: list[Recorded] = []
@@ -87,7 +101,15 @@ def replay(
 def open_replay(
     trace: Trace, *, storage: str | BaseStorage | None, name: str | None
 ) -> LinkedStudies:
-    """The studies in which a trace is replayed."""
+    """The studies in which a trace is replayed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import open_replay, read_trace
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> open_replay(trace, storage=None, name=None).name
+        'replay-digits'
+    """
     return create_linked_studies(
         storage=storage,
         name=name or f"replay-{trace.dataset}",
@@ -102,7 +124,16 @@ def open_replay(
 
 
 def compare(studies: LinkedStudies, trace: Trace) -> Replay:
-    """Hold the walks of studies, as far as they have come, against a record."""
+    """Hold the walks of studies, as far as they have come, against a record.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import compare, open_replay, read_trace
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> studies = open_replay(trace, storage=None, name=None)  # nothing is trained yet
+        >>> compare(studies, trace).match
+        False
+    """
     path: list[Recorded] = []
     for role in studies.roles:
         walk = studies.walk(role)

@@ -4,7 +4,7 @@ The real samplers and the real pruner at work on real linked studies, by ask and
 training is a look into the record, and takes the seconds that it took then. This measures how
 much several workers gain, and checks that they walk as one does.
 
-What the record lacks was trained ahead in vain: it takes the seconds per epoch of the nearest
+What the record lacks was trained ahead without use: it takes the seconds per epoch of the nearest
 recorded candidate of its phase, by parameters, and never yields a score. Its trial stays in
 flight, without its worker, until the walk leaves it behind. A stop frees a worker at the end of
 the running epoch; a candidate's epochs are taken to be equally long.
@@ -56,6 +56,14 @@ class Simulation:
         makespan: seconds from its start to its end.
         sequential: seconds of the recorded search, which had one worker.
         wasted: trials that are not on the walk.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace, simulate
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> simulation = simulate(trace, workers=2)
+        >>> simulation.makespan < simulation.sequential
+        True
     """
 
     replay: Replay
@@ -102,6 +110,13 @@ def simulate(
     Raises:
         InvalidSpace: less than one worker.
         SearchError: the storage is out of reach, or the name belongs to a search that has begun.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace, simulate
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> simulate(trace, workers=2).replay.match  # the same walk, in less time
+        True
     """
     if workers < 1:
         raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")

@@ -87,7 +87,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A recorded search; `final` has the architecture found, as plain values, and `params`."""
+    """A recorded search; `final` has the architecture found, as plain values, and `params`.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> trace.dataset, len(trace.candidates)
+        ('digits', 23)
+    """
 
     dataset: str
     n_train: int
@@ -107,6 +115,13 @@ def read_trace(path: Path) -> Trace:
 
     Raises:
         TraceError: the file is missing, is no trace, or is of another format.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from optuna_egnas.replay import read_trace
+        >>> trace = read_trace(Path("walk.json"))  # of `egnas show digits --trace walk.json`
+        >>> trace.n_valid
+        288
     """
     try:
         content = read_whole(path, at_most=LARGEST_FILE).decode("utf-8-sig")
@@ -145,6 +160,12 @@ def write_trace(studies: LinkedStudies) -> dict[str, Any]:
 
     Raises:
         SearchError: the search has not ended, or its trials do not hold what a trace needs.
+
+    Examples:
+        >>> from optuna_egnas import load_linked_studies
+        >>> from optuna_egnas.replay import write_trace
+        >>> write_trace(load_linked_studies(name="digits"))["dataset"]
+        'digits'
     """
     walks = [studies.walk("macro"), studies.walk("micro")]
     ends = [walk.next for walk in walks if walk]
