@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..._core.report import Report
 from ..._core.rules import UNREADABLE
+from ..._core.text import shell_word
 from ..._storage.artifacts import open_artifacts
 from ..._storage.final_records import FinalRecord, FinalSettings
 from ..._storage.finals import (
@@ -149,7 +150,7 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
     if not found:
         raise SearchError(
             f"The search {studies.name!r} has no trained network yet: run "
-            f"`egnas train {studies.name}` first."
+            f"`egnas train {shell_word(studies.name)}` first."
         )
     if seed is None:
         return found[0]
@@ -158,7 +159,8 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
         there = ", ".join(str(record.seed) for record in found)
         raise SearchError(
             f"`seed` must be that of a final training of {studies.name!r} (there are: {there}), "
-            f"but got seed={seed}. `egnas train {studies.name} --seeds {seed + 1}` trains it."
+            f"but got seed={seed}. `egnas train {shell_word(studies.name)} --seeds {seed + 1}` "
+            "trains it."
         )
     return chosen
 
