@@ -300,7 +300,15 @@ def start_of(study: Study, link: Link, *, write: bool = True) -> Space:
         start = dict(_handed_over(study, link, role))
         if write:
             write_attribute(study, START, start)
-    return replace(link.space, **start)
+    try:
+        begun = replace(link.space, **start)
+        hash(begun)
+    except (InvalidSpace, *UNREADABLE) as error:
+        raise SearchError(
+            f"`{START}` of {quoted(study.study_name)} must hold fields of its space, but got "
+            f"{short(start)}: {clipped(str(error), 120)}"
+        ) from None
+    return begun
 
 
 def _handed_over(study: Study, link: Link, role: Role) -> Mapping[str, Any]:
