@@ -19,7 +19,7 @@ from .._core.text import shell_word
 from .._storage.artifacts import DEFAULT_PLACE, open_artifacts
 from .._storage.claims import is_alive
 from .._storage.link import read_places
-from .._storage.opening import open_storage
+from .._storage.opening import is_there, open_storage
 from .._storage.private import all_trials
 from .._storage.urls import parse_url, shown
 from ..errors import DataError, EgnasError
@@ -156,7 +156,7 @@ def _opened(storage: str) -> BaseStorage | None:
     url = parse_url(storage)
     name = str(url.database or "")
     plain = url.get_backend_name() == "sqlite" and not name.startswith("file:")
-    if plain and name not in ("", ":memory:") and not Path(name).exists():
+    if plain and name not in ("", ":memory:") and not is_there(Path(name)):
         return None
     return open_storage(storage, create=False)
 
@@ -278,4 +278,4 @@ def _may_write(file: Path) -> bool:
     if str(file) in ("None", "", ":memory:") or str(file).startswith("file:"):
         return True
     folder_too = file.parent.is_dir() and os.access(file.parent, os.W_OK)
-    return folder_too and (not file.exists() or os.access(file, os.W_OK))
+    return folder_too and (not is_there(file) or os.access(file, os.W_OK))

@@ -14,9 +14,9 @@ from PIL import Image
 
 from optuna_egnas import Architecture
 from optuna_egnas.errors import DataError
+from optuna_egnas.evaluation.data.ground import colour_of
 from optuna_egnas.evaluation.data.images import (
     as_picture,
-    check_ground,
     is_picture,
     open_picture,
     read_image,
@@ -225,9 +225,9 @@ class TestTransparency:
 
     @pytest.mark.parametrize("ground", ["#00000080", "rgb(300,0,0)", "", "snow white", 7, None])
     def test_the_ground_is_an_opaque_colour(self, ground):
-        check_ground("#abcdefff")
+        colour_of("#abcdefff")
         with pytest.raises(DataError, match=r"ground must be an opaque colour .* found"):
-            check_ground(ground)
+            colour_of(ground)
 
 
 SIXTEEN = (np.arange(256) * 257).astype(np.uint16).reshape(16, 16)
