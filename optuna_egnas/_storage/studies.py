@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .._core.method import Method, method
 from .._core.problem import Space
 from .._core.proposal import CONFIRM, Done, Walk
+from .attributes import of_trial
 from .link import START, Link, read_link, start_of
 from .private import all_trials, study_attributes
 from .reader import Reader
@@ -110,7 +111,7 @@ class StoredStudies:
             valid_accuracy=_accuracy(end, passed[-1].score if passed else None),
             candidates=len(path),
             epochs=sum(proposal.candidate.epochs or 0 for proposal in path),
-            seconds=sum(trial.user_attrs.get("seconds", 0.0) for trial in trials_of(self)),
+            seconds=sum(of_trial(trial, "seconds") or 0.0 for trial in trials_of(self)),
             studies={role: study.study_name for role, study in self.studies.items()},
         )
 
