@@ -18,6 +18,7 @@ ROOT = Path(optuna_egnas.__file__).parent
 FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "_core": ({"_core", "errors"}, set()),
+    "_core/outliers": ({"_core", "errors"}, {"numpy"}),
     "_core/verdict": ({"_core", "errors"}, {"numpy"}),
     "_core/pace": ({"_core", "errors"}, {"numpy"}),
     "_alive": (set(), {"psutil"}),

@@ -24,7 +24,7 @@ def least_gain(score: float, n_valid: int, level: float) -> float:
         A fraction of the images. One right and one wrong answer are added to those that were
         counted (Agresti and Coull, 1998), so that a perfect score has a spread too.
     """
-    right = min(max(round(abs(score) * n_valid), 0), n_valid)
+    right = round(min(abs(score), 1.0) * n_valid)
     share = (right + 1) / (n_valid + 2)
     spread = math.sqrt(2 * share * (1 - share) / n_valid)
     # Rounded: libraries of mathematics differ in the last digits, walks must not.

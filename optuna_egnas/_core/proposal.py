@@ -7,6 +7,7 @@ known: two recorded decisions of the published search are exact ties with a thre
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -184,6 +185,12 @@ def _reaches(
     if n_valid is None:
         margin = score - base - gain
         return margin > TOLERANCE if strict else margin >= -TOLERANCE
-    answers = round(score * n_valid) - round(base * n_valid)
+    answers = _answers(score, n_valid) - _answers(base, n_valid)
     needed = Fraction(str(gain)) * n_valid
     return answers > needed if strict else answers >= needed
+
+
+def _answers(score: float, n_valid: int) -> int:
+    """So many right answers; as many as a number can say, where a score is no fraction."""
+    answers = score * n_valid
+    return round(min(max(answers, -sys.float_info.max), sys.float_info.max))

@@ -10,17 +10,22 @@ from the depth and width candidates of five recorded searches, where it holds in
 standard error of an accuracy, sqrt(p (1 - p) / n). The scale is measured on the finished curves,
 and at least that error where the number of validation images is known. Larger scores are better
 here; scores and bars are in the objective's unit.
+
+Any finite values are taken. Trainings that diverged are left out (`outliers.py`), and what is left
+is scaled by a power of two, which changes no digit, to values of at most 1.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .outliers import bounded, usual
 
 Array = NDArray[np.float64]
 Below = Literal["accept", "neutral"]
@@ -40,6 +45,12 @@ gain when depth or parameters change by a factor of e."""
 PROGRESSES = tuple(np.linspace(0.5, 0.95, 10))
 """Where the scale of the noise is measured."""
 WHOLE = 1 - 1e-9
+LARGEST = 1e300
+"""Values beyond it are taken for it: their differences would overflow."""
+OUT_OF_REACH = 1e6
+"""The same once the largest value that counts is 1."""
+ROUNDING = float(np.finfo(np.float64).eps)
+"""Of values of 1: neither noise nor a spread of theirs is less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +127,15 @@ def verdict(
     """
     if not curve.values or curve.progress[-1] >= WHOLE or max(curve.values) >= bars.accept:
         return Keep()
-    forecast = predict(curve, finished, error=error)
-    if forecast is None:
+    scaled = _scaled(curve, finished, error)
+    forecast = scaled.forecast() if scaled else None
+    if scaled is None or forecast is None:
         return Keep()
     steps: tuple[tuple[Below, float | None], ...]
     steps = (("neutral", bars.neutral), ("accept", bars.accept))
     for below, bar in steps:
-        if bar is not None and (chance := forecast.chance(bar)) < risk:
-            return Stop(below=below, bar=bar, chance=chance, forecast=forecast)
+        if bar is not None and (chance := forecast.chance(scaled.down(bar))) < risk:
+            return Stop(below=below, bar=bar, chance=chance, forecast=scaled.up(forecast))
     return Keep()
 
 
@@ -131,14 +143,84 @@ def predict(
     curve: Curve, finished: Sequence[Curve], *, error: float | None = None
 ) -> Forecast | None:
     """The score at the end of the own budget; None where too little is known."""
-    whole = [each for each in finished if each.is_whole][-MOST:]
-    alike = sum(each.phase == curve.phase for each in whole)
-    if alike < FEWEST or not curve.values:
+    scaled = _scaled(curve, finished, error)
+    forecast = scaled.forecast() if scaled else None
+    return scaled.up(forecast) if scaled and forecast else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scaled:
+    """A training in flight and the finished ones, their values divided by 2 ** `exponent`."""
+
+    curve: Curve
+    whole: tuple[Curve, ...]
+    error: float
+    exponent: int
+
+    def forecast(self) -> Forecast | None:
+        """None where all curves gain the same, and nothing is known of the noise."""
+        unit = max(measured_unit(self.whole), self.error)
+        return _regress(self.curve, self.whole, max(unit, ROUNDING)) if unit > 0 else None
+
+    def down(self, value: float) -> float:
+        """A value of the objective in this scale; infinite where it is out of all proportion."""
+        return _times_power(value, -self.exponent)
+
+    def up(self, forecast: Forecast) -> Forecast:
+        """A forecast of this scale in the objective's unit."""
+        mean, deviation = (
+            _times_power(value, self.exponent) for value in (forecast.mean, forecast.deviation)
+        )
+        return Forecast(mean=mean, deviation=deviation)
+
+
+def _scaled(curve: Curve, finished: Sequence[Curve], error: float | None) -> _Scaled | None:
+    """What a forecast is made from; None where too little is known."""
+    whole = [_within(each, LARGEST) for each in finished if each.is_whole][-MOST:]
+    if not curve.values or not _are_enough(curve, whole):
         return None
-    unit = max(measured_unit(whole), error or 0.0)
-    if not unit > 0:
+    progresses = np.array([*PROGRESSES, *_recent(curve)])
+    values, scores = _at(progresses, whole), _scores(whole)
+    ranges = np.array([(min(each.values), max(each.values)) for each in whole])
+    chosen = usual(values, scores, np.asarray(noise(progresses)), ranges)
+    whole = [each for each, is_usual in zip(whole, chosen, strict=True) if is_usual]
+    if not _are_enough(curve, whole):
         return None
-    return _regress(curve, whole, unit)
+    largest = max(np.abs(values[chosen]).max(), np.abs(scores[chosen]).max())
+    exponent = math.frexp(largest)[1]
+    return _Scaled(
+        curve=_within(_times(curve, -exponent), OUT_OF_REACH),
+        whole=tuple(_within(_times(each, -exponent), OUT_OF_REACH) for each in whole),
+        error=min(_times_power(error or 0.0, -exponent), OUT_OF_REACH),
+        exponent=exponent,
+    )
+
+
+def _are_enough(curve: Curve, whole: Sequence[Curve]) -> bool:
+    return sum(each.phase == curve.phase for each in whole) >= FEWEST
+
+
+def _within(curve: Curve, bound: float) -> Curve:
+    """The curve with no value beyond the bound."""
+    values = tuple(min(max(value, -bound), bound) for value in curve.values)
+    score = curve.score
+    return replace(
+        curve, values=values, score=None if score is None else min(max(score, -bound), bound)
+    )
+
+
+def _times(curve: Curve, exponent: int) -> Curve:
+    """The curve with its values times 2 ** `exponent`."""
+    score = None if curve.score is None else _times_power(curve.score, exponent)
+    values = tuple(_times_power(value, exponent) for value in curve.values)
+    return replace(curve, values=values, score=score)
+
+
+def _times_power(value: float, exponent: int) -> float:
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def noise(progress: Array | float) -> Array | float:
@@ -152,33 +234,48 @@ def measured_unit(whole: Sequence[Curve]) -> float:
 
     Widened where there are few curves, as a t-distribution is.
     """
-    scores, count = np.array([each.score for each in whole]), len(whole)
-    squares = []
-    for progress in PROGRESSES:
-        gains = scores - np.array([np.interp(progress, c.progress, c.values) for c in whole])
-        squares.append(gains.var() * (count + 3) / (count - 1) / noise(progress) ** 2)
-    return math.sqrt(float(np.mean(squares)))
+    count, progresses = len(whole), np.array(PROGRESSES)
+    gains = _scores(whole)[:, None] - _at(progresses, whole)
+    widened = gains.var(axis=0) * (count + 3) / (count - 1)
+    return math.sqrt(float(np.mean(widened / np.asarray(noise(progresses)) ** 2)))
+
+
+def _scores(whole: Sequence[Curve]) -> Array:
+    return np.array([each.score for each in whole], dtype=float)
+
+
+def _at(progresses: Array, whole: Sequence[Curve]) -> Array:
+    """The curves at equal progress, one a row."""
+    return np.array([np.interp(progresses, each.progress, each.values) for each in whole])
 
 
 def _regress(curve: Curve, whole: Sequence[Curve], unit: float) -> Forecast:
-    """The final gain by a regression with a prior; all is centred on the candidate itself."""
+    """The final gain by a regression with a prior; sizes are centred on the candidate.
+
+    Where no finished curve was anywhere near as low, or as high, the gain is that of the nearest.
+    """
     recent = _recent(curve)
     weights = 1 / np.asarray(noise(recent)) ** 2
     weights /= weights.sum()
     level = float(weights @ np.array(curve.values[-len(recent) :]))
-    levels = np.array([weights @ np.interp(recent, c.progress, c.values) for c in whole])
-    gains = np.array([each.score for each in whole]) - levels
+    levels = _at(recent, whole) @ weights
+    gains = _scores(whole) - levels
     expected = unit * float(noise(curve.progress[-1]))
     sizes = _sizes(curve, whole)
-    design = np.column_stack([np.ones(len(whole)), levels - level, sizes])
-    penalty = np.diag([0.0, (expected / LEVEL_SHIFT) ** 2, *[1 / SIZE_SHIFT**2] * sizes.shape[1]])
+    centre = float(levels.mean())
+    spread = max(float(np.abs(levels - centre).max()), ROUNDING)
+    design = np.column_stack([np.ones(len(whole)), (levels - centre) / spread, sizes])
+    shift = LEVEL_SHIFT * spread
+    penalty = np.diag([0.0, (expected / shift) ** 2, *[1 / SIZE_SHIFT**2] * sizes.shape[1]])
     inverse = np.linalg.inv(design.T @ design + penalty)
     coefficients = inverse @ (design.T @ gains)
     left = gains - design @ coefficients
     variance = (TRUST * expected**2 + float(left @ left)) / (TRUST + len(whole))
+    own = np.zeros(design.shape[1])
+    own[:2] = 1.0, (bounded(level, levels) - centre) / spread
     return Forecast(
-        mean=level + float(coefficients[0]),
-        deviation=math.sqrt(variance * (1 + float(inverse[0, 0]))),
+        mean=level + float(own @ coefficients),
+        deviation=math.sqrt(variance * (1 + float(own @ inverse @ own))),
     )
 
 
