@@ -210,8 +210,7 @@ def _finished(trial: FrozenTrial) -> float:
 def _event(trial: FrozenTrial, sign: float) -> Event | None:
     if trial.state is TrialState.COMPLETE:
         assert trial.value is not None
-        train_accuracy = trial.user_attrs.get("train_accuracy")
-        return Trained(score=sign * trial.value, train_accuracy=train_accuracy)
+        return Trained(score=sign * trial.value, train_accuracy=_train_accuracy(trial))
     if trial.state is TrialState.PRUNED:
         return _stopped(trial)
     if trial.state is TrialState.FAIL:
@@ -219,6 +218,13 @@ def _event(trial: FrozenTrial, sign: float) -> Event | None:
     if trial.state is TrialState.RUNNING and not is_alive(trial):
         return _lost(trial)
     return Running()
+
+
+def _train_accuracy(trial: FrozenTrial) -> float | None:
+    """What a trial says of its training data; None where that is no fraction."""
+    said = trial.user_attrs.get("train_accuracy")
+    is_number = isinstance(said, (int, float)) and not isinstance(said, bool)
+    return said if is_number and 0 <= said <= 1 else None
 
 
 def _stopped(trial: FrozenTrial) -> Event | None:

@@ -1,4 +1,4 @@
-"""The errors that a user of this package can meet.
+"""The errors and warnings that a user of this package can meet.
 
     EgnasError
     ├── InvalidSpace (ValueError)   a space, an architecture or an option is out of its bounds
@@ -7,6 +7,8 @@
     ├── TraceError                  a recorded search cannot be read
     ├── SearchDone                  the walk has ended: there is nothing left to ask for
     └── NothingToTrain              all that is left to do is in the hands of other workers
+
+    EgnasWarning (UserWarning)      what was asked for has no effect here, or not the one meant
 
 Each message is one line that names the bound, then the value.
 """
@@ -38,3 +40,7 @@ class SearchDone(EgnasError):
 
 class NothingToTrain(EgnasError):
     """All that is left to do is in the hands of other workers: ask again later."""
+
+
+class EgnasWarning(UserWarning):
+    """What was asked for has no effect here, or not the one that was meant; said once."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal
 
 from ..errors import InvalidSpace
@@ -19,6 +20,8 @@ Policy = Literal["paper", "cost", "constant"]
 POLICIES: tuple[Policy, ...] = ("paper", "cost", "constant")
 DEPTH_EXPONENT, SIZE_EXPONENT = 1.1, -0.4
 """How the epochs that a network needs grow with its depth, and fall with its size."""
+LARGEST = 10**18
+"""What no network costs; arithmetic holds far beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class Size:
     """What a network costs: layers, trainable parameters, multiply-accumulates per image.
 
     Raises:
-        InvalidSpace: a value is below 1.
+        InvalidSpace: a value is no number from 1 to 1e18.
     """
 
     depth: int
@@ -67,8 +70,13 @@ class Size:
     def __post_init__(self) -> None:
         for name in ("depth", "params", "macs"):
             value = getattr(self, name)
-            if not value >= 1:
-                raise InvalidSpace(f"`{name}` must be at least 1, but got {name}={value}.")
+            is_number = isinstance(value, Real)
+            if not (is_number and value >= 1):
+                raise InvalidSpace(f"`{name}` must be at least 1, but got {name}={value!r}.")
+            if value > LARGEST:
+                raise InvalidSpace(
+                    f"`{name}` must be at most {LARGEST:.0e}, but got {name}={str(value)[:20]}."
+                )
 
 
 REFERENCE = Size(depth=10, params=309_450, macs=49_097_216)

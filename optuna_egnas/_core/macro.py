@@ -38,7 +38,14 @@ from .proposal import (
     Verdict,
     reaches,
 )
-from .space import Space, check_integer, check_number, check_shared, check_smallest_fits
+from .space import (
+    Published,
+    Space,
+    check_integer,
+    check_number,
+    check_shared,
+    check_smallest_fits,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +58,13 @@ class MacroSpace(Space):
         width_step: channels taken off per attempt of the width phase.
         base_epochs: epochs of the first candidate.
         epochs_per_layer, epochs_per_width_step: epochs added per attempt of each phase.
-        depth_gain, depth_slack: in the objective's unit (0.001 = 0.1 points of accuracy).
+        depth_gain, depth_slack: in the objective's unit. The defaults are those of accuracies as
+            fractions of 1: 0.001 is 0.1 points. Of per cents, the same would be 0.1 and 0.05.
         depth_patience, width_patience: fails that are forgiven.
-        target_accuracy, target_tolerance: the depth phase ends when their difference is reached.
+        target_accuracy, target_tolerance: the depth phase ends when their difference is reached,
+            in the objective's unit; None: there is no target. Where no target is given, that of
+            a linked search is 1, and a study of one's own has none. It is left out where the
+            study minimises.
 
     Raises:
         InvalidSpace: a value is out of its bounds, or no network fits the limits.
@@ -67,11 +78,11 @@ class MacroSpace(Space):
     base_epochs: int = 10
     epochs_per_layer: int = 1
     epochs_per_width_step: int = 2
-    depth_gain: float = 0.001
-    depth_slack: float = 0.0005
+    depth_gain: float = Published(0.001)
+    depth_slack: float = Published(0.0005)
     depth_patience: int = 2
     width_patience: int = 2
-    target_accuracy: float | None = field(default=1.0)
+    target_accuracy: float | None = Published(1.0)
     target_tolerance: float = 0.001
 
     def __post_init__(self) -> None:

@@ -1,13 +1,13 @@
 """What an automaton asks for, the bar that the answer must pass, and the verdict on it.
 
 Scores are compared as exact counts of right answers where the number of validation images is
-known: two recorded decisions of the published search are exact ties with a threshold.
+known and the scores are fractions: two recorded decisions of the published search are exact ties
+with a threshold.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -182,15 +182,10 @@ def reaches(score: float, target: float, n_valid: int | None) -> bool:
 def _reaches(
     score: float, base: float, gain: float, n_valid: int | None, *, strict: bool = False
 ) -> bool:
-    if n_valid is None:
+    # What is no fraction of the images is no count of right answers either.
+    if n_valid is None or max(abs(score), abs(base)) > 1:
         margin = score - base - gain
         return margin > TOLERANCE if strict else margin >= -TOLERANCE
-    answers = _answers(score, n_valid) - _answers(base, n_valid)
+    answers = round(score * n_valid) - round(base * n_valid)
     needed = Fraction(str(gain)) * n_valid
     return answers > needed if strict else answers >= needed
-
-
-def _answers(score: float, n_valid: int) -> int:
-    """So many right answers; as many as a number can say, where a score is no fraction."""
-    answers = score * n_valid
-    return round(min(max(answers, -sys.float_info.max), sys.float_info.max))

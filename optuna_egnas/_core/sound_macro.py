@@ -21,8 +21,8 @@ down, of the width that it starts from, less than `width_step`, or leads below `
 Bars. A deeper network passes with any gain, a tie is none: so short a training shows less of what
 depth brings than the final one does, and the steps are few and large. A narrower one passes with
 a gain that an equal one would show with the chance `level` only (`least_gain`); where `n_valid` is
-not known, with any gain as well. In doubt the wider one stays: to find a small network, set
-`max_params` or `max_macs`.
+not known, or the scores are no fractions, with any gain as well. In doubt the wider one stays: to
+find a small network, set `max_params` or `max_macs`.
 
 Not used: `epochs_per_layer`, `epochs_per_width_step`, `depth_gain`, `depth_slack`,
 `width_patience`.
@@ -169,7 +169,7 @@ def _try_width(
 
 def _gain(space: MacroSpace, incumbent: Incumbent) -> float:
     """What a narrower network must gain; 0 where that cannot be known, or not yet."""
-    if incumbent.score is None or space.n_valid is None:
+    if incumbent.score is None or space.n_valid is None or abs(incumbent.score) > 1:
         return 0.0
     return least_gain(incumbent.score, space.n_valid, space.level)
 

@@ -14,6 +14,13 @@ POLICIES = ("paper", "sound")
 """Named sets of rules."""
 FORMAT = 1
 
+
+class Published(float):
+    """The published value of a threshold, which stands where none was given."""
+
+    __slots__ = ()
+
+
 S = TypeVar("S", bound="Space")
 
 
@@ -29,8 +36,8 @@ class Space:
             pass for better: above 0, at most 0.5 (then any gain passes).
         input_shape: channels, height and width of an image.
         classes: number of classes, at least 2.
-        n_valid: number of validation images, where it is known: scores are then compared as
-            exact counts of right answers, else with a tolerance of 1e-9.
+        n_valid: number of validation images, where it is known: scores that are fractions are
+            then compared as exact counts of right answers, others with a tolerance of 1e-9.
         max_params: no network with more parameters is ever proposed.
         max_macs: no network with more multiply-accumulates per image is ever proposed.
         inherit: where candidates begin with the incumbent's weights, the share of their epochs

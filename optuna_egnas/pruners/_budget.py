@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
@@ -19,8 +20,10 @@ from .._claims import (
 )
 from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
 from .._core.frontier import wanted
+from .._core.macro import MacroSpace
+from .._core.micro import MicroSpace
 from .._core.verdict import Bars, Stop, verdict
-from ..errors import InvalidSpace
+from ..errors import EgnasWarning, InvalidSpace
 from ..samplers._walk import WalkSampler
 from ._curves import (
     Reading,
@@ -70,6 +73,15 @@ class BudgetPruner(BasePruner):
     hopeless there, open the search with `load_linked_studies`, and set `study.pruner =
     BudgetPruner()` on both studies before `optimize`.
 
+    Two can say how long a trial is trained, and where `MacroSampler` or `MicroSampler` proposed
+    it, their space decides (`base_epochs` and what is added; `epochs`): its walk compares
+    networks that were trained so. Of `budget` the learning rate and the batch size count there;
+    its epochs, `policy` and `size` do for trials that were enqueued or added by hand only. A
+    warning says so, once, where the two differ.
+
+    Values may be of any size, and in any unit. Finished trials that diverged, which lie far out
+    of the others, are left out of the comparison.
+
     Args:
         budget: of the first or reference network; the others follow from it by `policy`. None:
             only the walk's trials, or those that stored a budget, are compared.
@@ -83,6 +95,9 @@ class BudgetPruner(BasePruner):
 
     Raises:
         InvalidSpace: a value is out of its bounds.
+
+    Warns:
+        EgnasWarning: the walk of a sampler decides the epochs, and `budget` asks for others.
     """
 
     def __init__(
@@ -108,6 +123,7 @@ class BudgetPruner(BasePruner):
         self._policy, self._size, self._risk, self._top = policy, size, risk, top
         self._reference = Size(**reference) if reference else REFERENCE
         self._known: tuple[object, frozenset[Candidate], frozenset[Candidate]] | None = None
+        self._said: set[object] = set()
 
     def budget_of(self, trial: FrozenTrial) -> Budget | None:
         """The budget of a trial by this pruner's policy; None if it was given no budget."""
@@ -126,6 +142,7 @@ class BudgetPruner(BasePruner):
         """Whether to stop the trial now; if so, the reason is in its attributes."""
         if len(study.directions) > 1:
             return False
+        self.say_who_decides(study, trial)
         if self._premise_has_failed(study, trial):
             write_stop(study, trial, PREMISE, WENT_ELSEWHERE)
             return True
@@ -137,6 +154,30 @@ class BudgetPruner(BasePruner):
             return False
         write_stop(study, trial, HOPELESS, _words(stop, sign, self._risk), below=stop.below)
         return True
+
+    def say_who_decides(self, study: Study, trial: FrozenTrial) -> None:
+        """Warn, once for each study, where the walk's epochs are not those of `budget`."""
+        sampler = study.sampler
+        if self.budget is None or not isinstance(sampler, WalkSampler):
+            return
+        if key_of(study) in self._said:
+            return
+        epochs = walks_epochs(study, trial)
+        if epochs is None or (self._policy == "constant" and self._agrees(trial, epochs)):
+            return
+        self._said.add(key_of(study))
+        asked = f"Budget(epochs={self.budget.epochs}), policy={self._policy!r}"
+        fields = _epochs_in(sampler.reader(study).space)
+        warnings.warn(
+            f"The walk of {type(sampler).__name__} decides the epochs, {epochs} for trial "
+            f"{trial.number}, and not BudgetPruner({asked}): set {fields} of the space.",
+            EgnasWarning,
+            stacklevel=4,
+        )
+
+    def _agrees(self, trial: FrozenTrial, epochs: int) -> bool:
+        own = self.budget_of(trial)
+        return own is not None and own.epochs == epochs
 
     def _judge(self, study: Study, trial: FrozenTrial, sign: float) -> object:
         """The verdict on a trial's curve; None where it is not compared."""
@@ -150,9 +191,12 @@ class BudgetPruner(BasePruner):
             if other.state is TrialState.COMPLETE and other.intermediate_values
         ]
         bars = self._bars(reader, trial, trials, sign)
-        own = self.budget_of(trial)
-        epochs = reading.epochs(trial) or (own.epochs if own else None)
-        if bars is None or epochs is None:
+        if bars is None:
+            return None
+        epochs = reading.epochs(trial)
+        if epochs is None and (own := self.budget_of(trial)) is not None:
+            epochs = own.epochs
+        if epochs is None:
             return None
         from_zero = any(0 in other.intermediate_values for other in (trial, *complete))
         return verdict(
@@ -196,6 +240,21 @@ class BudgetPruner(BasePruner):
             known = (key, in_flight, wanted(reader.space, history, in_flight))
             self._known = known
         return candidate in known[2]
+
+
+def walks_epochs(study: Study, trial: FrozenTrial) -> int | None:
+    """The epochs that the walk of the study's sampler gives a trial; None where there is none."""
+    if not isinstance(study.sampler, WalkSampler):
+        return None
+    candidate = study.sampler.reader(study).candidate(trial)
+    return candidate.epochs if candidate else None
+
+
+def _epochs_in(space: MacroSpace | MicroSpace) -> str:
+    """The fields of a space that set epochs, with their values."""
+    macro = ("base_epochs", "epochs_per_layer", "epochs_per_width_step")
+    names = ("epochs", "confirm_epochs") if isinstance(space, MicroSpace) else macro
+    return ", ".join(f"{name}={getattr(space, name)}" for name in names)
 
 
 def _own(reader: Reader, trial: FrozenTrial) -> Candidate | None:

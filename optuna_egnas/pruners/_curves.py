@@ -15,6 +15,7 @@ from .._core.budget import Budget, Size
 from .._core.proposal import Bar, Done, Proposal
 from .._core.verdict import MOST, Bars, Curve
 from .._core.walk import follow, step_of
+from ..errors import InvalidSpace
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -83,14 +84,29 @@ class Reading:
 
 
 def stored_budget(trial: FrozenTrial) -> Budget | None:
-    """The budget that a trial was given, as it was stored."""
+    """The budget that a trial was given, as it was stored; None if it is none of ours."""
     record = trial.user_attrs.get(BUDGET)
-    return None if record is None else Budget(**record)
+    try:
+        return None if record is None else Budget(**record)
+    except (TypeError, InvalidSpace):
+        return None
 
 
 def size_of(size: SizeOf | None, trial: FrozenTrial) -> Size | None:
-    """What a trial's network costs; None where nothing tells."""
-    return Size(**size(trial.params)) if size and trial.params else None
+    """What a trial's network costs; None where nothing tells.
+
+    Raises:
+        InvalidSpace: what `size` has returned is no size.
+    """
+    if not size or not trial.params:
+        return None
+    found = size(trial.params)
+    try:
+        return Size(**found)
+    except TypeError:
+        raise InvalidSpace(
+            f"`size` must return a mapping of depth, params and macs, but returned {found!r:.200}."
+        ) from None
 
 
 def walks_bars(reader: Reader, candidate: Candidate, trials: Sequence[FrozenTrial]) -> Bars | None:

@@ -9,37 +9,49 @@ from .._claims import BUDGET, all_trials, study_attributes
 from .._core.budget import Budget
 from .._link import read_link
 from ..errors import SearchError
-from ..samplers._walk import WalkSampler
-from ._budget import BudgetPruner
+from ._budget import BudgetPruner, walks_epochs
 from ._curves import stored_budget
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import Trial
 
 
 def training_budget(trial: Trial) -> Budget:
     """The budget of a running trial: its epochs, learning rate and batch size.
 
-    Where `MacroSampler` or `MicroSampler` proposed the trial, the epochs are those of their walk;
-    else the study's `BudgetPruner` is asked, once, and the answer is kept as the trial's user
-    attribute `budget`. It is never a suggested parameter, which a sampler would search. Suggest
-    the trial's parameters first: policy `cost` depends on them.
+    Where `MacroSampler` or `MicroSampler` proposed the trial, the epochs are those of their walk,
+    set by their space, and the learning rate and batch size those of the study's `BudgetPruner`;
+    a warning says so where the pruner's epochs are others. Else that pruner is asked, once, and
+    the answer is kept as the trial's user attribute `budget`. It is never a suggested parameter,
+    which a sampler would search. Suggest the trial's parameters first: policy `cost` depends on
+    them.
 
     Let a cosine schedule end with the last of these epochs, and report each epoch as one step.
 
     Raises:
-        SearchError: neither a walk nor a `BudgetPruner` with a budget says it.
+        SearchError: neither a walk nor a `BudgetPruner` with a budget says it, or the trial has a
+            user attribute `budget` of another kind.
+
+    Warns:
+        EgnasWarning: as `BudgetPruner`.
     """
     study = trial.study
     frozen = all_trials(study)[trial.number]
     stored = stored_budget(frozen)
     if stored is not None:
         return stored
+    if BUDGET in frozen.user_attrs:
+        raise SearchError(
+            f"A trial's user attribute {BUDGET!r} must be what `training_budget` has stored, but "
+            f"got {frozen.user_attrs[BUDGET]!r:.100}: give your own attribute another name."
+        )
     pruner = study.pruner if isinstance(study.pruner, BudgetPruner) else None
     base = pruner.budget if pruner else None
-    epochs = _walks_epochs(study, frozen)
+    epochs = walks_epochs(study, frozen)
     if epochs is not None:
+        if pruner is not None:
+            pruner.say_who_decides(study, frozen)
         return _as_walked(study, epochs, base)
     budget = pruner.budget_of(frozen) if pruner else None
     if budget is None:
@@ -49,13 +61,6 @@ def training_budget(trial: Trial) -> Budget:
         )
     trial.set_user_attr(BUDGET, asdict(budget))
     return budget
-
-
-def _walks_epochs(study: Study, trial: FrozenTrial) -> int | None:
-    if not isinstance(study.sampler, WalkSampler):
-        return None
-    candidate = study.sampler.reader(study).candidate(trial)
-    return candidate.epochs if candidate else None
 
 
 def _as_walked(study: Study, epochs: int, base: Budget | None) -> Budget:

@@ -32,7 +32,15 @@ from .._core.micro import MicroSpace
 from .._core.proposal import Done, Proposal
 from .._link import Role, read_link, start_of
 from .._translate import FIXED, Reader, distributions
-from ..errors import EgnasError, InvalidSpace, NothingToTrain, SearchDone, SearchError
+from ..errors import (
+    EgnasError,
+    EgnasWarning,
+    InvalidSpace,
+    NothingToTrain,
+    SearchDone,
+    SearchError,
+)
+from ._scale import doubt, without_published_target
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -68,6 +76,7 @@ class WalkSampler(BaseSampler):
         self._names = names
         self._independent = independent_sampler or TPESampler()
         self._known: tuple[object, Reader, bool] | None = None
+        self._doubted: set[object] = set()
         self.patience: float | None = None
         """Seconds of silence after which a trial's worker counts as dead where neither its
         process nor its heartbeat is known; None: never. Who sets it gives signs of life."""
@@ -148,8 +157,17 @@ class WalkSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Pass the end of a trial on to the independent sampler."""
+        """Pass the end of a trial on to the independent sampler.
+
+        Warns, once for each study, where the value can hardly be in the unit of the thresholds.
+        """
         self._independent.after_trial(study, trial, state, values)
+        if values is None or len(values) != 1 or key_of(study) in self._doubted:
+            return
+        words = self._doubt(study, values[0])
+        if words is not None:
+            self._doubted.add(key_of(study))
+            warnings.warn(words, EgnasWarning, stacklevel=2)
 
     def frontier(self, study: Study, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` proposals that nobody has; none: wait, all that is likely is in flight."""
@@ -213,6 +231,16 @@ class WalkSampler(BaseSampler):
         study.stop()
         raise TrialPruned("The walk has ended: there is nothing left to train.")
 
+    def _doubt(self, study: Study, value: float) -> str | None:
+        try:
+            reader, _ = self._read(study)
+        except EgnasError:
+            return None
+        if reader.sign > 0:
+            return doubt(reader.space, value, minimizes=False)
+        # As it was given: the reader's own has no target any more.
+        return doubt(self._space or reader.space, value, minimizes=True)
+
     def _read(self, study: Study) -> tuple[Reader, bool]:
         """A reader for the study's space, and whether the study is linked.
 
@@ -227,7 +255,7 @@ class WalkSampler(BaseSampler):
     def _resolve(self, study: Study) -> tuple[MacroSpace | MicroSpace, bool]:
         link = read_link(study_attributes(study))
         if link is None:
-            return self._space or self.default_space, False
+            return without_published_target(self._space or self.default_space), False
         if link.role != self.role:
             raise SearchError(
                 f"The {link.role} study of {link.name!r} needs a {link.role} sampler, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,13 @@ from optuna_egnas import (
     Budget,
     BudgetPruner,
     MacroSampler,
+    MicroSampler,
     create_linked_studies,
     training_budget,
 )
 from optuna_egnas._core.encoding import Names
 from optuna_egnas._translate import suggest
-from optuna_egnas.errors import InvalidSpace, SearchError
+from optuna_egnas.errors import EgnasWarning, InvalidSpace, SearchError
 
 BASE = Budget(epochs=6, learning_rate=0.1, batch_size=16)
 
@@ -118,8 +121,78 @@ def test_a_sampler_alone_says_it_too_and_a_trial_of_others_asks_the_pruner() -> 
         trial.suggest_int("depth", 1, 50)
         trial.suggest_int("width", 1, 99)
 
-    assert training_budget(own) == Budget(epochs=3, learning_rate=0.1, batch_size=16)
     assert training_budget(enqueued) == BASE
+    with pytest.warns(EgnasWarning, match="walk of MacroSampler decides the epochs, 3 for tr"):
+        assert training_budget(own) == Budget(epochs=3, learning_rate=0.1, batch_size=16)
+    own.report(0.5, 1)
+    assert own.should_prune() is False
+    assert training_budget(own).epochs == 3, "it is said once"
+
+
+@pytest.mark.parametrize("ask", ["training_budget", "should_prune"])
+@pytest.mark.parametrize(
+    ("sampler", "pruner", "said"),
+    [
+        (MacroSampler(macro(base_epochs=3)), BudgetPruner(BASE), r"set base_epochs=3, epochs_per"),
+        (MacroSampler(macro(base_epochs=6)), BudgetPruner(BASE), None),
+        (MacroSampler(macro(base_epochs=6)), BudgetPruner(BASE, policy="paper"), "'paper'"),
+        (
+            MacroSampler(macro(base_epochs=6)),
+            BudgetPruner(BASE, policy="cost", size=cost),
+            r"BudgetPruner\(Budget\(epochs=6\), policy='cost'\)",
+        ),
+        (MicroSampler(micro(epochs=2)), BudgetPruner(BASE), r"epochs=2, confirm_epochs=0 of the"),
+        (MicroSampler(micro(epochs=6)), BudgetPruner(BASE), None),
+        (MacroSampler(macro(base_epochs=3)), BudgetPruner(), None),
+    ],
+)
+def test_where_walk_and_pruner_ask_for_other_epochs_it_is_said(
+    ask: str, sampler: Any, pruner: BudgetPruner, said: str | None
+) -> None:
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    trial = study.ask()
+    for name, distribution in sampler.infer_relative_search_space(study, study.trials[0]).items():
+        trial._suggest(name, distribution)
+    trial.report(0.5, 1)
+    expected = pytest.warns(EgnasWarning, match=said) if said else nullcontext()
+    with expected:
+        training_budget(trial) if ask == "training_budget" else trial.should_prune()
+
+
+@pytest.mark.parametrize("foreign", [12, "long", {"epochs": "12"}, {"images": 3}, [1]])
+def test_a_budget_of_another_program_is_no_budget_and_is_not_lost(foreign: Any) -> None:
+    study = study_of(BudgetPruner(BASE))
+    for _ in range(6):
+        trial = ask(study, 3)
+        trial.set_user_attr("budget", foreign)
+        trial.report(0.5, 1)
+        assert trial.should_prune() is False
+        study.tell(trial, 0.5)
+    trial = ask(study, 3)
+    trial.set_user_attr("budget", foreign)
+    with pytest.raises(SearchError, match="must be what `training_budget` has stored, but got"):
+        training_budget(trial)
+    assert study.trials[-1].user_attrs["budget"] == foreign
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (
+            lambda params: 3,
+            "`size` must return a mapping of .* macs, but returned 3",
+        ),
+        (lambda params: {"depth": 3}, "`size` must return a mapping of depth, params and macs"),
+        (lambda params: {**cost(params), "macs": math.inf}, "`macs` must be at most 1"),
+        (lambda params: {**cost(params), "macs": "many"}, "`macs` must be at least 1"),
+        (lambda params: {**cost(params), "depth": 10**400}, "`depth` must be at most 1"),
+        (lambda params: {**cost(params), "params": math.nan}, "`params` must be at least 1"),
+    ],
+)
+def test_a_size_that_is_none_is_refused(size: Any, message: str) -> None:
+    study = study_of(BudgetPruner(BASE, policy="cost", size=size))
+    with pytest.raises(InvalidSpace, match=message):
+        training_budget(ask(study, 3))
 
 
 @pytest.mark.parametrize(
