@@ -223,8 +223,9 @@ def _event(trial: FrozenTrial, sign: float) -> Event | None:
 def _train_accuracy(trial: FrozenTrial) -> float | None:
     """What a trial says of its training data; None where that is no fraction."""
     said = trial.user_attrs.get("train_accuracy")
-    is_number = isinstance(said, (int, float)) and not isinstance(said, bool)
-    return said if is_number and 0 <= said <= 1 else None
+    if not isinstance(said, (int, float)) or isinstance(said, bool):
+        return None
+    return said if 0 <= said <= 1 else None
 
 
 def _stopped(trial: FrozenTrial) -> Event | None:
