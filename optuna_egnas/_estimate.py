@@ -186,7 +186,9 @@ def _was_at_work(trial: FrozenTrial) -> bool:
 
 def _duration(trial: FrozenTrial) -> float:
     assert trial.datetime_start is not None
-    return ((trial.datetime_complete or datetime.now()) - trial.datetime_start).total_seconds()
+    taken = (trial.datetime_complete or datetime.now()) - trial.datetime_start
+    # A clock may have been set back meanwhile.
+    return max(0.0, taken.total_seconds())
 
 
 def _in_flight(

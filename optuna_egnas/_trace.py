@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -270,7 +269,7 @@ def _row(
 ) -> dict[str, Any]:
     architecture, n_valid = step.proposal.candidate.architecture, space.n_valid or 0
     shares = [share for _, share in sorted(trial.intermediate_values.items())]
-    counts = [round(share * n_valid) for share in shares if math.isfinite(share)]
+    counts = [round(share * n_valid) for share in shares if 0 <= share <= 1]
     row = {
         "phase": step.proposal.phase,
         **architecture.to_json(),
@@ -283,11 +282,7 @@ def _row(
     if isinstance(step.outcome, (Stopped, Failed)):
         return {**row, "refused": step.outcome.reason}
     score = step.score
-    if (
-        score is None
-        or not math.isfinite(score)
-        or max(counts, default=-1) != round(score * n_valid)
-    ):
+    if score is None or not 0 <= score <= 1 or max(counts, default=-1) != round(score * n_valid):
         raise SearchError(
             "A trace must hold each trial's right answers after each epoch, the best of them its "
             f"score, but trial {trial.number} of the {role} study did not report them."

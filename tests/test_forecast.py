@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 import optuna
@@ -12,10 +13,16 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from searching import bars
 
-from optuna_egnas import LinkedStudies, MacroSpace, MicroSpace, create_linked_studies
+from optuna_egnas import (
+    Architecture,
+    LinkedStudies,
+    MacroSpace,
+    MicroSpace,
+    create_linked_studies,
+)
 from optuna_egnas._core.encoding import encode
 from optuna_egnas._core.macro import widest_chain
-from optuna_egnas._core.pace import Pace
+from optuna_egnas._core.pace import Pace, fitted
 from optuna_egnas._estimate import review, seconds_left, seconds_spent, told
 from optuna_egnas._forecast import Forecast, foresee, read_forecast, speedup, write_forecast
 from optuna_egnas._linked import load_linked_studies
@@ -110,6 +117,14 @@ def test_networks_of_several_sizes_are_timed() -> None:
     assert len(sample(MacroSpace(min_depth=2, max_depth=2, min_width=4, max_width=4))) == 3
 
 
+@pytest.mark.parametrize("seconds", [(0.0, 0.0, 0.0), (0.0, 1.0, 2.0), (1e-300, 1.0, 1e300)])
+def test_times_of_any_size_give_a_pace(seconds: tuple[float, ...]) -> None:
+    timed = [(Architecture.chain(depth=2 + k, width=4), taken) for k, taken in enumerate(seconds)]
+    pace = fitted(MACRO, timed)
+    assert 0 <= pace.epoch(MACRO, timed[0][0]) < math.inf
+    assert math.isfinite(pace.misfit)
+
+
 # Under way
 
 
@@ -136,6 +151,17 @@ def test_a_search_without_a_forecast_is_estimated_by_its_epochs() -> None:
 
     assert left is not None and 0 < left.low <= left.typical <= left.high
     assert [name for name, _ in told(studies, finished=False)] == ["time spent, left"]
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
+    studies = create()
+    train(studies, "macro", seconds_per_epoch=-3.0, most=2)
+
+    left = seconds_left(studies)
+
+    assert left is not None and left.low == left.typical == left.high == 0.0
+    assert seconds_spent(studies) == 0.0
+    assert told(studies, finished=False) == [("time spent, left", "0 s, 0 s")]
 
 
 def test_time_is_counted_where_trainings_ran_once_where_two_ran_and_not_for_the_dead() -> None:

@@ -173,11 +173,19 @@ def say_only_validation(studies: LinkedStudies, trial: Trial, candidate: Candida
     say_nothing(studies, trial, candidate)
 
 
+def say_no_fractions(studies: LinkedStudies, trial: Trial, candidate: Candidate) -> None:
+    for epoch, value in enumerate((93.5, 1e308, -1e308, float("inf"), 93.5), start=1):
+        trial.report(value, epoch)
+    trial.study.tell(trial, 1e308)
+
+
+@pytest.mark.filterwarnings("ignore::optuna_egnas.errors.EgnasWarning")
 @pytest.mark.parametrize(
     ("judge", "dataset", "space", "words"),
     [
         (say_nothing, DATASET, {}, "trial 0 of the macro study did not report them"),
         (say_another_score, DATASET, {}, "trial 0 of the macro study did not report them"),
+        (say_no_fractions, DATASET, {}, "trial 0 of the macro study did not report them"),
         (say_only_validation, {}, {}, "how many images were trained on"),
         (tell, DATASET, {"n_valid": None}, "how many validation images"),
     ],

@@ -23,6 +23,8 @@ BESIDE = 0.1
 for it, looking at what others do."""
 WRITES = 18
 """What a trial writes beside its parameters and its epochs: claims, attributes, its state."""
+SHORTEST = 1e-9
+"""Seconds; no epoch is shorter."""
 A_WRITE = 0.01
 """Seconds of a write where nothing is known of the storage."""
 
@@ -68,7 +70,8 @@ class Pace:
 
 def fitted(space: Space, timed: Sequence[tuple[Architecture, float]]) -> Pace:
     """The pace from networks with the seconds of one epoch of each; relative errors count."""
-    seconds = np.array([taken for _, taken in timed])
+    # A coarse clock may say that a short epoch took no time.
+    seconds = np.maximum([taken for _, taken in timed], SHORTEST)
     sizes = np.array([_sizes(space, network) for network, _ in timed], dtype=float)
     relative = sizes / seconds[:, None]
     scale = relative.max(axis=0)
