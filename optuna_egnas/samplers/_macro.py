@@ -19,6 +19,11 @@ class MacroSampler(WalkSampler):
     go to `independent_sampler`. The objective suggests the two parameters with `suggest_int` and
     ranges that hold those of the space. When the walk has ended, `optimize` stops by itself.
 
+    The study may maximize or minimize. The thresholds of the space are in the objective's unit;
+    the published ones are meant for a score from 0 to 1, such as an accuracy. For per cents give
+    `MacroSpace(depth_gain=0.1, depth_slack=0.05)`. A `target_accuracy` that was not given counts
+    in linked studies only.
+
     The study's result is the walk's, which need not be `study.best_trial`: a trial within the
     noise, or one that was trained ahead, may beat the incumbent.
 
@@ -29,6 +34,17 @@ class MacroSampler(WalkSampler):
 
     Raises:
         ValueError: from its hooks, in a study with several objectives.
+
+    Warns:
+        EgnasWarning: a value is no fraction, but a threshold is meant for fractions; or a target
+            accuracy was given to a study that minimizes.
+
+    Example:
+        >>> import optuna
+        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=32)
+        >>> study = optuna.create_study(direction="maximize", sampler=MacroSampler(space))
+        >>> study.ask().suggest_int("depth", 1, 4)
+        1
     """
 
     default_space = MacroSpace()

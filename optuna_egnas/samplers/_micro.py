@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class MicroSampler(WalkSampler):
     """Searches every layer's operation, then its kernel size (EGNAS, arXiv 2502.03553).
 
-    Works in any single-objective study; parameters that are not its own go to
-    `independent_sampler`. The objective suggests `width` with `suggest_int`, and for each layer
-    an operation and a kernel size with `suggest_categorical` and the space's choices. In a linked
-    study it starts from what the macro study found, else from the space's depth and width.
+    Works in any single-objective study that maximizes or minimizes a value in any unit: what is
+    strictly better is accepted. Parameters that are not its own go to `independent_sampler`. The
+    objective suggests `width` with `suggest_int`, and for each layer an operation and a kernel
+    size with `suggest_categorical` and the space's choices. In a linked study it starts from what
+    the macro study found, else from the space's depth and width.
 
     Args:
         space: what to search; default: the published choices from depth 10 and width 64. In a
