@@ -232,12 +232,13 @@ def noise(progress: Array | float) -> Array | float:
 def measured_unit(whole: Sequence[Curve]) -> float:
     """The scale of the noise, from how well each curve's score follows from all the others.
 
-    Widened where there are few curves, as a t-distribution is.
+    Widened where there are few curves, as a t-distribution is; 0 where all gain the same.
     """
     count, progresses = len(whole), np.array(PROGRESSES)
     gains = _scores(whole)[:, None] - _at(progresses, whole)
     widened = gains.var(axis=0) * (count + 3) / (count - 1)
-    return math.sqrt(float(np.mean(widened / np.asarray(noise(progresses)) ** 2)))
+    unit = math.sqrt(float(np.mean(widened / np.asarray(noise(progresses)) ** 2)))
+    return max(unit, ROUNDING) if np.ptp(gains, axis=0).any() else 0.0
 
 
 def _scores(whole: Sequence[Curve]) -> Array:

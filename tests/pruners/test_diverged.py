@@ -60,7 +60,7 @@ def test_any_finite_values_get_a_verdict(kind: str) -> None:
         finished = [drawn(dice, draw) for _ in range(dice.randint(5, 40))]
         candidate = drawn(dice, draw, until=dice.randint(1, EPOCHS))
         bars = Bars(accept=draw(dice), neutral=dice.choice((None, draw(dice))))
-        error = dice.choice((None, abs(draw(dice))))
+        error = dice.choice((None, DENORMAL, abs(draw(dice))))
 
         said = verdict(candidate, finished, bars, risk=dice.random(), error=error)
         foreseen = predict(candidate, finished, error=error)
