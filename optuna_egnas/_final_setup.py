@@ -27,6 +27,7 @@ from ._storage import DEFAULT_URL, full_url
 from ._stored import final_recipe, stored_source, stored_split, stored_test
 from .errors import DataError, SearchError
 from .evaluation._checkpoint import Checkpoints
+from .evaluation._conditions import plain_modes
 from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_training
 from .evaluation._precision import check_precision
 from .evaluation._test_images import check_test, given_test
@@ -86,6 +87,7 @@ class FinalSetup:
     storage: str
 
 
+@plain_modes()
 def prepare_final(
     search: str | LinkedStudies,
     *,

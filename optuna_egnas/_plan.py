@@ -13,6 +13,7 @@ from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._stored import asked_recipes, decided_recipe
 from .errors import SearchError
+from .evaluation._conditions import plain_modes
 from .evaluation._data import LabelledImages, TrainingData, load_training, split
 from .evaluation._precision import AUTO, check_precision
 from .evaluation._training import Recipe
@@ -51,6 +52,7 @@ class Plan:
         return decided_recipe(link, options, self.macro, self.recipe, self.device)
 
 
+@plain_modes()
 def plan(
     data: str | tuple[Tensor, Tensor] | Dataset[Any],
     *,

@@ -25,7 +25,7 @@ from ._storage import DEFAULT_URL, full_url, open_storage
 from ._stored import identity, stored_policy, stored_recipe
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
-from .evaluation._conditions import conditions, threads_for
+from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._data import LabelledImages
 from .evaluation._objective import CandidateFailed, Objective
 from .evaluation._precision import check_precision
@@ -58,6 +58,7 @@ class Setup:
     storage: str = ""
 
 
+@plain_modes()
 def search(
     data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
     *,
@@ -105,6 +106,7 @@ def search(
     return setup.studies
 
 
+@plain_modes()
 def prepare(
     data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
     *,

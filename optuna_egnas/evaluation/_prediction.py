@@ -16,6 +16,7 @@ from torch import Tensor
 from .._core.cost import Shape
 from ..errors import InvalidSpace, SearchError
 from . import _onnx
+from ._conditions import plain_modes
 from ._formats import KIND, Logits, PixelNetwork, read_state_dict
 from ._images import read_image
 from ._trained import TrainedNetwork, unpacked
@@ -56,6 +57,7 @@ class Classifier:
         )
 
 
+@plain_modes()
 def read_trained(file: Path) -> TrainedNetwork:
     """The network in its own file, or in a state dict's.
 
@@ -71,6 +73,7 @@ def read_trained(file: Path) -> TrainedNetwork:
         raise _refusal(file, "a state dict of this package", error) from None
 
 
+@plain_modes()
 def read_classifier(file: Path) -> Classifier:
     """The same, and also an exported ONNX file.
 
@@ -99,6 +102,7 @@ def read_classifier(file: Path) -> Classifier:
     )
 
 
+@plain_modes()
 def predict(
     classifier: Classifier, files: Sequence[Path], *, top: int = 3
 ) -> list[tuple[Guess, ...]]:
