@@ -28,6 +28,10 @@ READING = 2
 """How pictures are read since 0.2.0; what stores no `reading` is of reading 1, that of 0.1.0."""
 GROUND = "white"
 """What transparent pictures are laid on, unless something else is asked for."""
+FIRST_READING = (
+    "This {} reads images as version 0.1.0 did: without EXIF orientation and without transparency."
+)
+"""What commands say of a search or a network of reading 1."""
 
 _LEFT_OUT = ("EPS", "MPEG")
 """Formats that Pillow recognises, but reads with another program only, or not at all."""
@@ -76,12 +80,24 @@ class Picture:
         return values.permute(2, 0, 1)
 
 
-def check_ground(ground: str) -> None:
+def check_ground(ground: object) -> None:
     """Refuse what is no opaque colour that Pillow knows by this name.
 
     Raises:
         DataError: it is none.
     """
+    _colour(ground)
+
+
+def check_reading(reading: object, ground: object) -> None:
+    """Refuse what `read_image` does not know.
+
+    Raises:
+        DataError: there is no such reading, or no such colour.
+    """
+    if type(reading) is not int or not 1 <= reading <= READING:
+        right = f"1 to {READING} in this version of optuna-egnas"
+        raise DataError(f"the reading of images must be {right}, found {reading!r:.60}")
     _colour(ground)
 
 
@@ -184,14 +200,22 @@ def read_image(
     return picture.pixels(size, channels or (3 if picture.is_colour else 1))
 
 
-def _colour(ground: str) -> tuple[int, int, int]:
+def how_files_are_read(reading: int, ground: str) -> str:
+    """In words, what `read_image` does."""
+    if reading == 1:
+        return "resized (Pillow, bilinear), without EXIF orientation and without transparency"
+    return f"turned upright by EXIF, laid on {ground}, resized (Pillow, bilinear)"
+
+
+def _colour(ground: object) -> tuple[int, int, int]:
     try:
-        red, green, blue, *alpha = ImageColor.getrgb(ground)
-    except (ValueError, TypeError, AttributeError):
-        red, green, blue, alpha = -1, -1, -1, []
-    if not all(0 <= value <= 255 for value in (red, green, blue)) or alpha not in ([], [255]):
+        red, green, blue, *alpha = ImageColor.getrgb(str(ground))
+    except ValueError:
+        red, green, blue, *alpha = -1, -1, -1
+    known = isinstance(ground, str) and all(0 <= value <= 255 for value in (red, green, blue))
+    if not known or alpha not in ([], [255]):
         right = "an opaque colour such as white, #808080 or rgb(0,0,0)"
-        raise DataError(f"ground must be {right}, found {ground!r:.60}")
+        raise DataError(f"ground must be {right}, found {str(ground)!r:.60}")
     return red, green, blue
 
 

@@ -10,6 +10,7 @@ from trainings import seeded
 from optuna_egnas._core.architecture import Architecture
 from optuna_egnas.evaluation._augmentation import channel_statistics, normalised
 from optuna_egnas.evaluation._data import load_training, split
+from optuna_egnas.evaluation._images import READING
 from optuna_egnas.evaluation._network import build
 from optuna_egnas.evaluation._test_images import load_test
 from optuna_egnas.evaluation._trained import TrainedNetwork
@@ -41,6 +42,7 @@ def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
         weights=network.state_dict(),
         seed=seed,
         epochs=1,
+        reading=READING,
     )
 
 
