@@ -22,7 +22,7 @@ EVERYTHING = Architecture(
 """Each operation with each kernel."""
 
 
-def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
+def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0, ground="white"):
     """A network as it might be after a training: no norm is at its beginning, logits differ."""
     generator = seeded(seed)
     network = build(architecture, input_shape=shape, classes=classes, generator=generator)
@@ -43,6 +43,7 @@ def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
         seed=seed,
         epochs=1,
         reading=READING,
+        ground=ground,
     )
 
 
