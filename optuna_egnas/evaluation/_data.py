@@ -7,6 +7,7 @@ opens no test file; what is kept for the final test is read by `_test_images.py`
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,13 +19,14 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from ..errors import DataError
+from . import _images_0_1
 from ._given import read_given
-from ._images import read_images
 from ._sources import (
     SOURCES,
     Content,
     ImageList,
     Part,
+    check_memory,
     list_images,
     read_published,
 )
@@ -128,8 +130,27 @@ def _read_digits(part: Part) -> Content:
 def _read_folder(path: Path, part: Part, options: DataOptions) -> Content:
     training, wanted = list_folder(path, part, options)
     size = options.image_size or _DEFAULT_IMAGE_SIZE
-    images = read_images(wanted.files, reference=training.files[0], size=size)
+    images = _read_images(wanted.files, reference=training.files[0], size=size)
     return Content(images, wanted.labels, wanted.class_names)
+
+
+def _read_images(files: Sequence[Path], *, reference: Path, size: int) -> Tensor:
+    """Image files as uint8 [N, C, size, size], grayscale or colour like the reference file.
+
+    A file that cannot be read, or is not of the reference's kind, is a DataError naming it.
+    """
+    # In its smallest size: what it needs in full is checked first.
+    channels = len(_images_0_1.read_image(reference, (1, 1)))
+    check_memory((len(files), channels, size, size))
+    images = torch.empty((len(files), channels, size, size), dtype=torch.uint8)
+    for index, file in enumerate(files):
+        image = _images_0_1.read_image(file, (size, size))
+        if len(image) != channels:
+            gray, colour = (reference, file) if channels == 1 else (file, reference)
+            found = f"{gray} in grayscale and {colour} in colour"
+            raise DataError(f"images must be all grayscale or all colour, found {found}")
+        images[index] = image
+    return images
 
 
 def list_folder(path: Path, part: Part, options: DataOptions) -> tuple[ImageList, ImageList]:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
-from ..errors import DataError
+from ..errors import DataError, one_line
 
 Part = Literal["train", "test"]
 
@@ -34,11 +34,6 @@ MEMORY_SHARE = 0.8
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 _UINT8_MAGIC = 0x0800
-
-
-def one_line(error: Exception) -> str:
-    """The kind and the text of somebody else's error, without line breaks."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def available_memory() -> int:
