@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import DataError
 from ._images import is_picture, readable_formats
-from ._shown import short
+from ._paths import exists, is_folder, short
 
 _SYSTEM = re.compile(
     r"""
@@ -30,8 +30,12 @@ _SYSTEM = re.compile(
 )
 """Names that editors, archives, downloads, file servers and operating systems leave behind."""
 CAMERA = frozenset(
-    ".heic .heif .hif .jxl .svg .dng .cr2 .cr3 .crw .nef .nrw .arw .sr2 .raf .orf .rw2 .pef .srw"
-    " .raw .rwl .3fr .iiq .x3f".split()
+    f".{ending}"
+    for ending in (
+        *("heic", "heif", "hif", "jxl", "svg"),
+        *("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "raf", "orf", "rw2", "pef"),
+        *("srw", "raw", "rwl", "3fr", "iiq", "x3f"),
+    )
 )
 """Endings of images for which Pillow needs a plug-in."""
 
@@ -78,7 +82,7 @@ def find_images(folder: Path, *, deep: bool = True) -> Found:
         ending = entry.path.suffix.lower()
         if ending in image_endings() or is_picture(entry.path):
             images.append(entry)
-        elif os.path.exists(entry.path):
+        elif exists(entry.path):
             others[ending] += 1
     return Found(tuple(sorted(images)), others)
 
@@ -100,17 +104,17 @@ def _walk(folder: Path, real: str, is_linked: bool) -> Iterator[Entry]:
             if entry.is_symlink():
                 links.append((path, os.path.realpath(path), True))
             else:
-                folders.append((path, os.path.join(real, entry.name), is_linked))
+                folders.append((path, f"{real}{os.sep}{entry.name}", is_linked))
 
 
 def _own_files(folder: Path, real: str, is_linked: bool) -> Iterator[Entry]:
     """Regular files, and links that lead nowhere: who lost images by them wants to know."""
     for entry in _scan(folder):
         path = Path(entry.path)
-        if entry.is_symlink() and (path.is_file() or not os.path.exists(path)):
+        if entry.is_symlink() and (path.is_file() or not exists(path)):
             yield Entry(path, os.path.realpath(path), True)
         elif entry.is_file(follow_symlinks=False):
-            yield Entry(path, os.path.join(real, entry.name), is_linked)
+            yield Entry(path, f"{real}{os.sep}{entry.name}", is_linked)
 
 
 def _leads_down(entry: os.DirEntry[str], real: str) -> bool:
@@ -118,7 +122,7 @@ def _leads_down(entry: os.DirEntry[str], real: str) -> bool:
     if not entry.is_symlink():
         return entry.is_dir(follow_symlinks=False)
     target = os.path.realpath(entry.path)
-    return os.path.isdir(target) and os.path.commonpath([target, real]) != target
+    return is_folder(Path(target)) and os.path.commonpath([target, real]) != target
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

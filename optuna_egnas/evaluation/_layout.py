@@ -16,7 +16,7 @@ from typing import Literal
 
 from ..errors import DataError
 from ._files import CAMERA, Entry, find_images, subfolders
-from ._shown import counted, named, readable, short
+from ._paths import counted, is_folder, named, readable, short
 
 Split = Literal["train", "valid", "test"]
 
@@ -91,10 +91,12 @@ def read_layout(folder: Path) -> Layout:
     Raises:
         DataError: there are not two classes, or it could be read in two ways.
     """
-    if not _is_folder(folder):
+    if not is_folder(folder):
         raise DataError(f"an image folder must exist, found none at {short(folder)}")
     top = _class_folders(folder)
-    inner = {name: _class_folders(_entered(folder / name)) for name in top.images if split_of(name)}
+    inner = {
+        name: _class_folders(_entered(folder / name)) for name in top.images if split_of(name)
+    }
     parts = {name: held for name, held in inner.items() if _is_divided(held)}
     given = _one_of_each(parts, folder)
     classes = top.without([*given.values()])
@@ -106,14 +108,6 @@ def read_layout(folder: Path) -> Layout:
     _check_alone(folder, given, parts, classes)
     unused = [name for name in classes.images if classes.images[name] or name in inner]
     return _laid_out(folder, parts[given["train"]], parts, given, [_not_used(unused)])
-
-
-def _is_folder(folder: Path) -> bool:
-    try:
-        return folder.is_dir()
-    # A path that is too long, say.
-    except (OSError, ValueError):
-        return False
 
 
 def _class_folders(folder: Path) -> ClassFolders:
@@ -157,7 +151,10 @@ def _is_a_class(
     inside = {_key(name) for name in parts[given["train"]].filled}
     outside = {_key(name) for name in (*classes.filled, given["train"])}
     others = {
-        _key(name) for kind, part in given.items() if kind != "train" for name in parts[part].filled
+        _key(name)
+        for kind, part in given.items()
+        if kind != "train"
+        for name in parts[part].filled
     }
     return bool(classes.filled) and not others & inside and bool(others & outside)
 
@@ -272,7 +269,9 @@ def _matched(part: ClassFolders, names: Sequence[str], place: Path) -> ClassFold
     """The folders of a part under the training classes' names, which they may spell otherwise."""
     keys = {_key(name): name for name in names}
     exact = len(keys) < len(names)
-    spelt = {name: name if name in names or exact else keys.get(_key(name)) for name in part.images}
+    spelt = {
+        name: name if name in names or exact else keys.get(_key(name)) for name in part.images
+    }
     foreign = [name for name in part.filled if spelt[name] not in names]
     if foreign:
         raise DataError(
@@ -316,7 +315,9 @@ def _endings(held: ClassFolders) -> str:
 
 
 def _at_top(held: ClassFolders) -> str:
-    return f"left out: {counted(held.loose, 'image')} beside the class folders" if held.loose else ""
+    return (
+        f"left out: {counted(held.loose, 'image')} beside the class folders" if held.loose else ""
+    )
 
 
 def _not_used(names: Sequence[str]) -> str:

@@ -99,13 +99,14 @@ def lowest(
     return order.argsort(stable=True)[:count].sort().values
 
 
-def _places(digests: Sequence[bytes], purpose: str, seed: int) -> dict[bytes, float]:
-    """For each digest a number from 0 to 1 that only it, the purpose and the seed decide."""
+def place_of(digest: bytes, *, purpose: str, seed: int) -> float:
+    """A number from 0 to 1 that only the digest, the purpose and the seed decide."""
     key = f"{purpose} {seed}".encode()
-    return {
-        digest: int.from_bytes(blake2b(digest, digest_size=8, key=key).digest(), "big") / _RANGE
-        for digest in dict.fromkeys(digests)
-    }
+    return int.from_bytes(blake2b(digest, digest_size=8, key=key).digest(), "big") / _RANGE
+
+
+def _places(digests: Sequence[bytes], purpose: str, seed: int) -> dict[bytes, float]:
+    return {digest: place_of(digest, purpose=purpose, seed=seed) for digest in {*digests}}
 
 
 def _copies_last(
