@@ -28,11 +28,15 @@ READING = 2
 """How pictures are read since 0.2.0; what stores no `reading` is of reading 1, that of 0.1.0."""
 GROUND = "white"
 """What transparent pictures are laid on, unless something else is asked for."""
+FIRST_READING = (
+    "This {} reads images as version 0.1.0 did: without EXIF orientation and without transparency."
+)
+"""What commands say of a search or a network of reading 1."""
 
 _LEFT_OUT = ("EPS", "MPEG")
 """Formats that Pillow recognises, but reads with another program only, or not at all."""
-_RANGES = {"I": (0.0, 65535.0), "F": (0.0, 1.0)}
-"""The values from black to white in modes that do not bound theirs; those of I;16 are I's."""
+_HIGHEST = {"I": 65535, "I;12": 4095, "F": 1}
+"""What is white in modes of more than 8 bits, and in files of 12; black is 0."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -76,12 +80,24 @@ class Picture:
         return values.permute(2, 0, 1)
 
 
-def check_ground(ground: str) -> None:
+def check_ground(ground: object) -> None:
     """Refuse what is no opaque colour that Pillow knows by this name.
 
     Raises:
         DataError: it is none.
     """
+    _colour(ground)
+
+
+def check_reading(reading: object, ground: object) -> None:
+    """Refuse what `read_image` does not know.
+
+    Raises:
+        DataError: there is no such reading, or no such colour.
+    """
+    if type(reading) is not int or not 1 <= reading <= READING:
+        right = f"1 to {READING} in this version of optuna-egnas"
+        raise DataError(f"the reading of images must be {right}, found {reading!r:.60}")
     _colour(ground)
 
 
@@ -140,8 +156,8 @@ def open_picture(file: Path, *, ground: str = GROUND) -> Picture:
 def as_picture(image: Image.Image, place: str, *, ground: str = GROUND) -> Picture:
     """A PIL image as a picture; `place` is what an error calls it.
 
-    Values of 16 bits are divided by 257 and rounded. Those of mode I must be from 0 to 65535
-    too, those of mode F from 0 to 1.
+    Values of 16 bits are divided by 257 and rounded. Those of mode I must be from 0 to 65535,
+    too, and those of mode F from 0 to 1.
 
     Raises:
         DataError: its values are beyond these, or Pillow cannot convert it.
@@ -153,6 +169,7 @@ def as_picture(image: Image.Image, place: str, *, ground: str = GROUND) -> Pictu
         # What turns the samples of a file into values is forgotten once they are read.
         tile = getattr(image, "tile", None)
         raw = tile[0][3] if tile else None
+        raw = raw[0] if isinstance(raw, tuple) else raw
         image.load()
         # Before the rest: a TIFF is turned while it is loaded, and then says so.
         turn = _UPRIGHT.get(_orientation(image))
@@ -184,14 +201,22 @@ def read_image(
     return picture.pixels(size, channels or (3 if picture.is_colour else 1))
 
 
-def _colour(ground: str) -> tuple[int, int, int]:
+def how_files_are_read(reading: int, ground: str) -> str:
+    """In words, what `read_image` does."""
+    if reading == 1:
+        return "resized (Pillow, bilinear), without EXIF orientation and without transparency"
+    return f"turned upright by EXIF, laid on {ground}, resized (Pillow, bilinear)"
+
+
+def _colour(ground: object) -> tuple[int, int, int]:
     try:
-        red, green, blue, *alpha = ImageColor.getrgb(ground)
-    except (ValueError, TypeError, AttributeError):
-        red, green, blue, alpha = -1, -1, -1, []
-    if not all(0 <= value <= 255 for value in (red, green, blue)) or alpha not in ([], [255]):
+        red, green, blue, *alpha = ImageColor.getrgb(str(ground))
+    except ValueError:
+        red, green, blue, *alpha = -1, -1, -1
+    known = isinstance(ground, str) and all(0 <= value <= 255 for value in (red, green, blue))
+    if not known or alpha not in ([], [255]):
         right = "an opaque colour such as white, #808080 or rgb(0,0,0)"
-        raise DataError(f"ground must be {right}, found {ground!r:.60}")
+        raise DataError(f"ground must be {right}, found {str(ground)!r:.60}")
     return red, green, blue
 
 
@@ -230,57 +255,58 @@ def _orientation(image: Image.Image) -> int:
 
 def _flat(image: Image.Image, place: str, ground: tuple[int, int, int], raw: Any) -> Image.Image:
     """An image without transparency: of mode L where all is gray, else RGB."""
-    shown, alpha = _parts(image, place, raw)
-    if alpha is not None and alpha.getextrema() != (255, 255):
-        under = Image.new("RGBA", image.size, ground)
-        over = shown.convert("RGBA")
-        over.putalpha(alpha)
-        shown = Image.alpha_composite(under, over).convert("RGB")
-    return shown if shown.mode == "L" or _has_colour(shown) else shown.convert("L")
+    shown = _in_bytes(image, place, raw)
+    if shown.mode == "RGBA":
+        under = Image.new("RGBA", shown.size, ground)
+        shown = Image.alpha_composite(under, shown).convert("RGB")
+    return shown.convert("L") if shown.mode == "RGB" and not _has_colour(shown) else shown
 
 
-def _parts(image: Image.Image, place: str, raw: Any) -> tuple[Image.Image, Image.Image | None]:
-    """The colours (mode L or RGB), and how opaque they are (mode L); None where all is."""
+def _in_bytes(image: Image.Image, place: str, raw: Any) -> Image.Image:
+    """An image in 8 bits: of mode RGBA where parts may be transparent, else L or RGB."""
+    key = image.info.get("transparency")
     if image.mode[0] in "IF":
         values = np.asarray(image)
-        shown = Image.fromarray(_bytes(values, image.mode[0], place))
-        return shown, _opaque(values, image.info.get("transparency"))
+        shown = Image.fromarray(_scaled(values, raw if raw in _HIGHEST else image.mode[0], place))
+        return _keyed(shown, values, key)
     if image.mode in ("1", "L", "RGB"):
         shown = image.convert("L" if image.mode == "1" else image.mode)
-        return shown, _opaque(np.asarray(shown), _key(image.info.get("transparency"), raw))
+        return _keyed(shown, np.asarray(shown), _key(key, raw))
     if image.mode in ("P", "PA", "LA", "La", "RGBA", "RGBa"):
-        full = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        return full.convert("RGB"), full.getchannel("A")
-    return image.convert("RGB"), None
+        return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    return image.convert("RGB")
 
 
-def _bytes(values: Any, mode: str, place: str) -> Any:
+def _scaled(values: Any, kind: str, place: str) -> Any:
     """Values of a mode of more than 8 bits as uint8."""
-    (low, high), least, most = _RANGES[mode], values.min(), values.max()
+    high, least, most = _HIGHEST[kind], values.min(), values.max()
     # Written so that NaN fails, too.
-    if not (low <= least and most <= high):
+    if not (least >= 0 and most <= high):
         found = f"{least:g} to {most:g} in {place}"
-        raise DataError(f"an image of mode {mode} must hold {low:g} to {high:g}, found {found}")
-    scaled = np.rint(values * 255) if mode == "F" else (values.astype(np.int32) + 128) // 257
+        raise DataError(f"an image of mode {kind} must hold 0 to {high}, found {found}")
+    scaled = (
+        np.rint(values * 255) if kind == "F" else (values.astype(int) * 255 + high // 2) // high
+    )
     return scaled.astype(np.uint8)
 
 
 def _key(key: Any, raw: Any) -> Any:
     """The transparent colour of an image in the values that its pixels have after loading."""
-    raw = raw[0] if isinstance(raw, tuple) else raw
     if raw == "RGB;16B" and key is not None:
         return tuple(value >> 8 for value in key)
     return key * _KEY_SCALE[raw] if raw in _KEY_SCALE and key is not None else key
 
 
-def _opaque(values: Any, key: Any) -> Image.Image | None:
-    """Mode L: 0 where the values are those of the transparent colour, else 255."""
+def _keyed(shown: Image.Image, values: Any, key: Any) -> Image.Image:
+    """An image in mode RGBA, transparent where its values are the key; itself without a key."""
     wanted = (values.shape[2],) if values.ndim == 3 else ()
     if key is None or np.shape(key) != wanted:
-        return None
+        return shown
     differs = values != np.asarray(key)
     visible = differs.any(axis=2) if wanted else differs
-    return Image.fromarray(visible.astype(np.uint8) * 255)
+    shown = shown.convert("RGBA")
+    shown.putalpha(Image.fromarray(visible.astype(np.uint8) * 255))
+    return shown
 
 
 def _has_colour(image: Image.Image) -> bool:
