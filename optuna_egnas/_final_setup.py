@@ -34,6 +34,7 @@ from ._stored import (
 )
 from .errors import DataError, SearchError
 from .evaluation._checkpoint import Checkpoints
+from .evaluation._conditions import plain_modes
 from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_training
 from .evaluation._precision import check_precision
 from .evaluation._test_images import check_test, given_test
@@ -93,6 +94,7 @@ class FinalSetup:
     storage: str
 
 
+@plain_modes()
 def prepare_final(
     search: str | LinkedStudies,
     *,

@@ -12,6 +12,7 @@ from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._stored import asked_recipes, decided_recipe, reading_of
 from .errors import SearchError
+from .evaluation._conditions import plain_modes
 from .evaluation._data import (
     LabelledImages,
     TrainingData,
@@ -68,6 +69,7 @@ class Plan:
         return decided_recipe(link, options, self.macro, self.recipe, self.device)
 
 
+@plain_modes()
 def plan(
     data: str | tuple[Tensor, Tensor] | Dataset[Any],
     *,

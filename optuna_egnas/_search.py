@@ -26,7 +26,7 @@ from ._storage import DEFAULT_URL, full_url, open_storage
 from ._stored import SKIP_BROKEN, identity, reading_note, stored_link, stored_recipe
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
-from .evaluation._conditions import conditions, threads_for
+from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._data import LabelledImages
 from .evaluation._objective import CandidateFailed, Objective
 from .evaluation._precision import check_precision
@@ -62,6 +62,7 @@ class Setup:
     conflicts: str = ""
 
 
+@plain_modes()
 def search(
     data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
     *,
@@ -111,6 +112,7 @@ def search(
     return setup.studies
 
 
+@plain_modes()
 def prepare(
     data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
     *,
