@@ -34,7 +34,7 @@ from ._storage import DEFAULT_URL
 from .errors import SearchError
 from .evaluation._augmentation import channel_statistics
 from .evaluation._checkpoint import Checkpoint, Checkpoints, Place
-from .evaluation._conditions import conditions, threads_for
+from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._course import Task, course, lacks_memory
 from .evaluation._examination import examine
 from .evaluation._images import GROUND
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .options import TrainOptions
 
 
+@plain_modes()
 def train(
     search: str | LinkedStudies,
     *,
@@ -102,6 +103,7 @@ def train(
     return run_final(setup)
 
 
+@plain_modes()
 def run_final(setup: FinalSetup) -> FinalResult:
     """Train and test with each seed that is left, then tell of all there are.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from .._core.cost import Shape
 from ..errors import DataError, InvalidSpace, SearchError
 from . import _onnx
+from ._conditions import plain_modes
 from ._formats import KIND, Logits, PixelNetwork, read_state_dict
 from ._images import GROUND, READING, check_reading, read_image
 from ._trained import TrainedNetwork, unpacked
@@ -65,6 +66,7 @@ class Classifier:
         )
 
 
+@plain_modes()
 def read_trained(file: Path) -> TrainedNetwork:
     """The network in its own file, or in a state dict's.
 
@@ -80,6 +82,7 @@ def read_trained(file: Path) -> TrainedNetwork:
         raise _refusal(file, "a state dict of this package", error) from None
 
 
+@plain_modes()
 def read_classifier(file: Path) -> Classifier:
     """The same, and also an exported ONNX file.
 
@@ -112,6 +115,7 @@ def read_classifier(file: Path) -> Classifier:
     )
 
 
+@plain_modes()
 def predict(
     classifier: Classifier, files: Sequence[Path], *, top: int = 3
 ) -> list[tuple[Guess, ...]]:

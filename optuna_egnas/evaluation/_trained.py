@@ -72,7 +72,7 @@ class TrainedNetwork:
     @property
     def statistics(self) -> ChannelStatistics:
         """By what an image is normalised, float [C, 1, 1] each."""
-        return ChannelStatistics(*(torch.tensor(v)[:, None, None] for v in (self.mean, self.std)))
+        return ChannelStatistics(*(_per_channel(v) for v in (self.mean, self.std)))
 
     def network(self) -> nn.Module:
         """The network on the CPU, in evaluation mode: normalised images [N, C, H, W] to logits."""
@@ -84,6 +84,10 @@ class TrainedNetwork:
         )
         network.load_state_dict(dict(self.weights))
         return network.eval()
+
+
+def _per_channel(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device="cpu")[:, None, None]
 
 
 def packed(trained: TrainedNetwork) -> bytes:
