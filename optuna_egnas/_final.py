@@ -37,6 +37,7 @@ from .evaluation._checkpoint import Checkpoint, Checkpoints, Place
 from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._course import Task, course, lacks_memory
 from .evaluation._examination import examine
+from .evaluation._images import GROUND
 from .evaluation._trained import TrainedNetwork
 from .evaluation._training import Recipe
 
@@ -237,6 +238,8 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
         weights=done.state["average" if settings.ema else "weights"],
         seed=seed,
         epochs=settings.epochs,
+        reading=link.dataset.get("reading", 1),
+        ground=link.dataset.get("ground", GROUND),
     )
     report = examine(trained, setup.read_test(), device=setup.device)
     return store_final(

@@ -24,7 +24,14 @@ from ._linked import LinkedStudies, load_linked_studies
 from ._plan import choose_device
 from ._search import moved
 from ._storage import DEFAULT_URL, full_url
-from ._stored import final_recipe, stored_source, stored_split, stored_test
+from ._stored import (
+    final_recipe,
+    reading_of,
+    stored_source,
+    stored_split,
+    stored_test,
+    stored_training,
+)
 from .errors import DataError, SearchError
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import plain_modes
@@ -160,13 +167,15 @@ def _sources(
         missing, given = ("data", "test") if data is None else ("test", "data")
         raise DataError(f"`data` and `test` must be given together, but got no {missing}, {given}")
     if data is not None and test is not None:
-        content = load_training(data, DataOptions())
+        content = load_training(data, DataOptions(), reading=reading_of(studies.link))
         # They are in memory, and only their form is looked at, for an early refusal.
         given_test(test, content)
         return content, lambda: given_test(test, content)
     name, source = stored_source(studies, options.data_root)
-    check_test(name, source)
-    return load_training(name, source), lambda: stored_test(studies, options.data_root)
+    check_test(name, source, reading=reading_of(studies.link))
+    root, skip = options.data_root, options.skip_broken
+    content = stored_training(studies, root, skip_broken=skip)
+    return content, lambda: stored_test(studies, root, training=content, skip_broken=skip)
 
 
 def _settings(

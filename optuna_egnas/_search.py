@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from ._outage import Outage, quiet_heartbeats
 from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
-from ._stored import identity, stored_policy, stored_recipe
+from ._stored import SKIP_BROKEN, identity, reading_note, stored_link, stored_recipe
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import conditions, plain_modes, threads_for
@@ -49,6 +50,7 @@ class Setup:
 
     `resumed` counts the trials that it found when it was opened; `moved_from` is where its
     checkpoints were kept until now, if that was elsewhere; `storage` is where it is, in words.
+    `found` says what the data hold, a line each, and `conflicts` what is wrong with their labels.
     """
 
     studies: LinkedStudies
@@ -56,6 +58,8 @@ class Setup:
     resumed: int
     moved_from: str | None = None
     storage: str = ""
+    found: tuple[str, ...] = ()
+    conflicts: str = ""
 
 
 @plain_modes()
@@ -95,6 +99,8 @@ def search(
 
     _workers.check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
+    if setup.conflicts:
+        warnings.warn(f"In {data}, {setup.conflicts}.", stacklevel=2)
     job = _workers.Job(
         data=data,
         storage=storage,
@@ -123,7 +129,7 @@ def prepare(
         name=name,
         device=device,
         options=options,
-        policy_of=lambda name: stored_policy(storage, name),
+        stored=lambda name: stored_link(storage, name),
     )
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
@@ -141,7 +147,7 @@ def prepare(
         seed=options.seed,
         decide=lambda link: planned.decided(options, link),
     )
-    return assemble(
+    setup = assemble(
         studies,
         (planned.training, planned.validation),
         recipe=stored_recipe(studies.link),
@@ -149,6 +155,12 @@ def prepare(
         options=options,
         watch=watch,
         storage=full_url(storage),
+    )
+    note, survey = reading_note(studies.link), planned.content.survey
+    return replace(
+        setup,
+        found=(*planned.lines(), *([note] if note else [])),
+        conflicts="" if survey is None else survey.conflicts,
     )
 
 
@@ -288,6 +300,8 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
         return None, None
     place = full_place(options.artifacts or before or DEFAULT_PLACE)
     data = {} if options.data.root is None else {"data": full_place(options.data.root)}
+    if options.data.skip_broken:
+        data[SKIP_BROKEN] = "yes"
     for role in ROLES:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None

@@ -11,6 +11,9 @@
 Each message is one line that names the bound, then the value.
 """
 
+LONGEST = 160
+"""Characters of somebody else's error that are repeated."""
+
 
 class EgnasError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -38,3 +41,9 @@ class SearchDone(EgnasError):
 
 class NothingToTrain(EgnasError):
     """All that is left to do is in the hands of other workers: ask again later."""
+
+
+def one_line(error: Exception) -> str:
+    """The kind and the text of somebody else's error, without line breaks, cut where long."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from ..errors import DataError
-from ._images import pixels
-from ._sources import Content, as_bytes, as_labels, check_memory, one_line
+from ..errors import DataError, one_line
+from ._images_0_1 import pixels
+from ._sources import Content, as_bytes, as_labels, check_memory
 
 
 def read_given(dataset: Any) -> Content:

@@ -1,4 +1,4 @@
-"""Files behind the data sets: published idx and CIFAR files, and folders of images.
+"""Files behind the data sets: published idx and CIFAR files.
 
 A reader opens the files of the one part it is asked for. The training part is therefore read
 where the test files are absent or damaged, which torchvision's own classes refuse.
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
-from ..errors import DataError
+from ..errors import DataError, one_line
 
 Part = Literal["train", "test"]
 
@@ -34,11 +34,6 @@ MEMORY_SHARE = 0.8
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 _UINT8_MAGIC = 0x0800
-
-
-def one_line(error: Exception) -> str:
-    """The kind and the text of somebody else's error, without line breaks."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def available_memory() -> int:
@@ -95,33 +90,6 @@ class Content(NamedTuple):
     images: Tensor
     labels: Tensor
     class_names: tuple[str, ...]
-
-
-class ImageList(NamedTuple):
-    """Image files [N], not opened, their labels int64 [N], and the class folders' names."""
-
-    files: tuple[Path, ...]
-    labels: Tensor
-    class_names: tuple[str, ...]
-
-
-def list_images(folder: Path) -> ImageList:
-    """The images of a folder with one subfolder per class, in the order of their names."""
-    if not folder.is_dir():
-        raise DataError(f"an image folder must exist, found none at {folder}")
-    try:
-        listing = datasets.ImageFolder(str(folder))
-    except OSError as error:
-        right, found = "a subfolder with images for each class", f"{folder} ({one_line(error)})"
-        raise DataError(f"an image folder must hold {right}, found {found}") from error
-    if len(listing.classes) < 2:
-        found = f"only {listing.classes[0]} in {folder}"
-        raise DataError(f"an image folder must hold at least 2 classes, found {found}")
-    return ImageList(
-        files=tuple(Path(file) for file, _ in listing.samples),
-        labels=torch.tensor(listing.targets, dtype=torch.int64),
-        class_names=tuple(listing.classes),
-    )
 
 
 def read_published(name: str, part: Part, root: Path, *, download: bool) -> Content:
