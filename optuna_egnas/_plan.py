@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,6 @@ from .evaluation._training import Recipe
 from .options import SearchOptions, spaces
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.utils.data import Dataset
 
     from ._link import Link
@@ -71,7 +70,7 @@ class Plan:
 
 @plain_modes()
 def plan(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any],
+    data: str | Sequence[Any] | Dataset[Any],
     *,
     name: str | None,
     device: str,
