@@ -172,8 +172,8 @@ def _sources(
         reading = reading_of(studies.link)
         content = load_training(data, DataOptions(ground=ground), reading=reading)
         # They are in memory, and only their form is looked at, for an early refusal.
-        given_test(test, content, ground=ground)
-        return content, lambda: given_test(test, content, ground=ground)
+        given_test(test, content)
+        return content, lambda: given_test(test, content)
     name, source = stored_source(studies, options.data_root)
     check_test(name, source, reading=reading_of(studies.link))
     root, skip = options.data_root, options.skip_broken

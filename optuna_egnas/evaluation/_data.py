@@ -66,6 +66,7 @@ def load_training(
         class_names=content.class_names,
         flip=flip if options.flip is None else options.flip,
         reading=reading,
+        ground=options.ground,
     )
 
 
@@ -231,6 +232,7 @@ class TrainingData:
     Args:
         flip: whether a horizontal flip keeps an image's class.
         reading: how it was read and is to be divided; 1: as version 0.1.0 did.
+        ground: the colour that transparent images of a given data set were laid on.
         digests: for each image what equal images share; default: a hash of its pixels here.
         validation: which images are those to validate on, bool [N]; default: a share is drawn.
         survey: what else is known of a folder of images.
@@ -241,6 +243,7 @@ class TrainingData:
     class_names: tuple[str, ...]
     flip: bool
     reading: int = READING
+    ground: str = GROUND
     digests: tuple[bytes, ...] | None = None
     validation: Tensor | None = None
     survey: Survey | None = None

@@ -25,7 +25,7 @@ from ._data import (
 from ._decoding import Decoded, check_broken, decode
 from ._folders import may_be_test, not_among, test_share
 from ._given import Reading, read_given
-from ._images import GROUND, READING
+from ._images import READING
 from ._layout import Labelled, read_layout
 from ._sources import SOURCES, Content, find_published, read_published
 
@@ -77,14 +77,12 @@ def load_test(
     return LabelledImages(images=content.images, labels=content.labels)
 
 
-def given_test(
-    dataset: Sequence[Any] | Dataset[Any], training: TrainingData, *, ground: str = GROUND
-) -> LabelledImages:
+def given_test(dataset: Sequence[Any] | Dataset[Any], training: TrainingData) -> LabelledImages:
     """Test images that are given, as `load_training` takes them; unlike its own: a DataError.
 
     PIL images become gray or colour like the training images.
     """
-    reading = Reading(training.reading, ground, training.input_shape[0])
+    reading = Reading(training.reading, training.ground, training.input_shape[0])
     content = read_given(dataset, reading=reading, known=training.class_names)
     samples = LabelledImages(images=content.images, labels=content.labels)
     found, shape = [*samples.images.shape[1:]], [*training.input_shape]
