@@ -16,6 +16,7 @@ from ._link import read_places
 from ._linked import LinkedStudies
 from ._stored import stored_images, stored_test
 from .errors import DataError, SearchError
+from .evaluation._conditions import plain_modes
 from .evaluation._export import COMPARED, Exported, export_network
 from .evaluation._prediction import read_trained
 from .evaluation._trained import TrainedNetwork
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .evaluation._data import LabelledImages
 
 
+@plain_modes()
 def export(
     source: LinkedStudies | TrainedNetwork | str | Path,
     out: str | Path | None = None,

@@ -34,9 +34,10 @@ from ._storage import DEFAULT_URL
 from .errors import SearchError
 from .evaluation._augmentation import channel_statistics
 from .evaluation._checkpoint import Checkpoint, Checkpoints, Place
-from .evaluation._conditions import conditions, threads_for
+from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._course import Task, course, lacks_memory
 from .evaluation._examination import examine
+from .evaluation._images import GROUND
 from .evaluation._trained import TrainedNetwork
 from .evaluation._training import Recipe
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .options import TrainOptions
 
 
+@plain_modes()
 def train(
     search: str | LinkedStudies,
     *,
@@ -67,8 +69,8 @@ def train(
 
     Args:
         search: its name, or its studies, as `search` returns them.
-        data: the training data, where the search was given tensors or a torch data set.
-        test: the test data, likewise; data sets with a name bring their own.
+        data: the training data, where the search was given such: the same again.
+        test: the test data, likewise, with the same classes; named data sets bring their own.
         storage: of a search that is given by its name.
         epochs: default: as begun before, else two million images divided by their number, 30 to
             100, and no fewer than any candidate has had.
@@ -101,6 +103,7 @@ def train(
     return run_final(setup)
 
 
+@plain_modes()
 def run_final(setup: FinalSetup) -> FinalResult:
     """Train and test with each seed that is left, then tell of all there are.
 
@@ -235,6 +238,8 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
         weights=done.state["average" if settings.ema else "weights"],
         seed=seed,
         epochs=settings.epochs,
+        reading=link.dataset.get("reading", 1),
+        ground=link.dataset.get("ground", GROUND),
     )
     report = examine(trained, setup.read_test(), device=setup.device)
     return store_final(

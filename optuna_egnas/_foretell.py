@@ -12,7 +12,7 @@ from ._plan import Plan
 from ._search import moved
 from ._stored import recipe_from
 from ._workers import threads_each
-from .evaluation._conditions import conditions, threads_for
+from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._timing import timed_pace
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Told(NamedTuple):
         ]
 
 
+@plain_modes()
 def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
     """What is known of a search that is only planned; writes nothing."""
     recipe = planned.recipe
@@ -81,6 +82,7 @@ def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
     return _told(planned.macro, planned.micro, pace, where, workers=workers)
 
 
+@plain_modes()
 def foretell_and_store(setup: Setup, *, workers: int) -> Told:
     """What is known of a search that has not begun; its forecast is stored with it."""
     studies, objective = setup.studies, setup.objective

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
-from ._stored import asked_recipes, decided_recipe
+from ._stored import asked_recipes, decided_recipe, reading_of
 from .errors import SearchError
-from .evaluation._data import LabelledImages, TrainingData, load_training, split
+from .evaluation._conditions import plain_modes
+from .evaluation._data import (
+    LabelledImages,
+    TrainingData,
+    folder_of,
+    load_training,
+    name_of,
+    split,
+)
+from .evaluation._paths import counted, named, readable
 from .evaluation._precision import AUTO, check_precision
 from .evaluation._training import Recipe
 from .options import SearchOptions, spaces
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.utils.data import Dataset
 
     from ._link import Link
@@ -44,6 +51,16 @@ class Plan:
     is_open: bool
     device: torch.device
 
+    def lines(self) -> tuple[str, ...]:
+        """What was found of the data, for a person."""
+        survey, names = self.content.survey, self.content.class_names
+        train, valid = len(self.training.labels), len(self.validation.labels)
+        counts = [f"{train:,} images to train on", f"{valid:,} to validate on"]
+        counts += [] if survey is None else [f"{survey.n_test:,} for the test"]
+        first = f"{counted(len(names), 'class', 'classes')} ({named(names)})"
+        rest = () if survey is None else survey.lines()
+        return f"{first}: {', '.join(counts)}.", *rest
+
     def decided(self, options: SearchOptions, link: Link | None) -> Mapping[str, Any]:
         """What is decided once for a search, given its stored link, if it has one."""
         if not self.is_open:
@@ -51,30 +68,35 @@ class Plan:
         return decided_recipe(link, options, self.macro, self.recipe, self.device)
 
 
+@plain_modes()
 def plan(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any],
+    data: str | Sequence[Any] | Dataset[Any],
     *,
     name: str | None,
     device: str,
     options: SearchOptions,
-    policy_of: Callable[[str], str | None] = lambda _: None,
+    stored: Callable[[str], Link | None] = lambda _: None,
 ) -> Plan:
     """Read the data and check everything; for the arguments and the errors see `search`.
 
-    `policy_of` knows the policy of a search that is there, by its name: it is kept.
+    `stored` knows what a search of a name has stored, if it is there: it keeps its policy, the
+    way its images are read, and the name of its folder however that is spelt now.
     """
     where = choose_device(device)
-    content = load_training(data, options.data)
+    check_precision(options.precision, where)
+    name = name or _default_name(name_of(data))
+    link = stored(name)
+    content = load_training(data, options.data, reading=reading_of(link))
+    if link is not None:
+        content = replace(content, name=_stored_name(content.name, link))
     training, validation = split(
         content,
         valid_fraction=options.valid_fraction,
         seed=options.seed,
         subset=options.subset,
     )
-    check_precision(options.precision, where)
-    name = name or _default_name(content.name)
-    if "policy" not in options.macro and (kept := policy_of(name)) is not None:
-        options = replace(options, macro={**options.macro, "policy": kept})
+    if "policy" not in options.macro and link is not None:
+        options = replace(options, macro={**options.macro, "policy": link.space.policy})
     macro, micro = spaces(content, len(validation.labels), options)
     recipe, final = asked_recipes(content, options, macro.policy, len(training.labels))
     return Plan(
@@ -109,4 +131,13 @@ def choose_device(device: str) -> torch.device:
 
 
 def _default_name(data: str) -> str:
-    return Path(data.removeprefix("folder:")).resolve().name if ":" in data else data
+    folder = folder_of(data)
+    return data if folder is None else readable(folder.resolve().name) or data
+
+
+def _stored_name(name: str, link: Link) -> str:
+    """The name of the data, as the search has it if it means the same folder."""
+    before = str(link.dataset.get("dataset", ""))
+    here, there = folder_of(name), folder_of(before)
+    same = here is not None and there is not None and here.resolve() == there.resolve()
+    return before if same else name

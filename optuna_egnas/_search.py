@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,10 @@ from ._outage import Outage, quiet_heartbeats
 from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
-from ._stored import identity, stored_policy, stored_recipe
+from ._stored import SKIP_BROKEN, identity, reading_note, stored_link, stored_recipe
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
-from .evaluation._conditions import conditions, threads_for
+from .evaluation._conditions import conditions, plain_modes, threads_for
 from .evaluation._data import LabelledImages
 from .evaluation._objective import CandidateFailed, Objective
 from .evaluation._precision import check_precision
@@ -36,7 +37,6 @@ from .samplers._walk import WalkSampler
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from torch import Tensor
     from torch.utils.data import Dataset
 
 POLL = 0.5
@@ -49,6 +49,7 @@ class Setup:
 
     `resumed` counts the trials that it found when it was opened; `moved_from` is where its
     checkpoints were kept until now, if that was elsewhere; `storage` is where it is, in words.
+    `found` says what the data hold, a line each, and `conflicts` what is wrong with their labels.
     """
 
     studies: LinkedStudies
@@ -56,10 +57,13 @@ class Setup:
     resumed: int
     moved_from: str | None = None
     storage: str = ""
+    found: tuple[str, ...] = ()
+    conflicts: str = ""
 
 
+@plain_modes()
 def search(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str | None = None,
@@ -71,8 +75,10 @@ def search(
     """Find a whole network for the data; goes on where the search of this name has stopped.
 
     Args:
-        data: a data set's name, a pair (images, labels) of tensors, or a torch data set of
-            (image, label); images uint8 or float in [0, 1], [N, C, H, W] or [N, H, W].
+        data: a data set's name, a pair (images, labels) of tensors or numpy arrays, or a data
+            set of such pairs, also of PIL images. Images are uint8 or float in [0, 1],
+            [N, C, H, W] or [N, H, W]; labels are numbers from 0, or the classes' names. What a
+            data set draws at random is refused: the search augments by itself.
         storage: a SQLAlchemy URL, an Optuna storage, or None for one in memory.
         name: the search's name; default: the data set's.
         device: where to train: `auto` takes a GPU where there is one.
@@ -94,6 +100,8 @@ def search(
 
     _workers.check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
+    if setup.conflicts:
+        warnings.warn(f"In {data}, {setup.conflicts}.", stacklevel=2)
     job = _workers.Job(
         data=data,
         storage=storage,
@@ -105,8 +113,9 @@ def search(
     return setup.studies
 
 
+@plain_modes()
 def prepare(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str | None = None,
@@ -121,7 +130,7 @@ def prepare(
         name=name,
         device=device,
         options=options,
-        policy_of=lambda name: stored_policy(storage, name),
+        stored=lambda name: stored_link(storage, name),
     )
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
@@ -139,7 +148,7 @@ def prepare(
         seed=options.seed,
         decide=lambda link: planned.decided(options, link),
     )
-    return assemble(
+    setup = assemble(
         studies,
         (planned.training, planned.validation),
         recipe=stored_recipe(studies.link),
@@ -147,6 +156,12 @@ def prepare(
         options=options,
         watch=watch,
         storage=full_url(storage),
+    )
+    note, survey = reading_note(studies.link), planned.content.survey
+    return replace(
+        setup,
+        found=(*planned.lines(), *([note] if note else [])),
+        conflicts="" if survey is None else survey.conflicts,
     )
 
 
@@ -286,6 +301,8 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
         return None, None
     place = full_place(options.artifacts or before or DEFAULT_PLACE)
     data = {} if options.data.root is None else {"data": full_place(options.data.root)}
+    if options.data.skip_broken:
+        data[SKIP_BROKEN] = "yes"
     for role in ROLES:
         write_places(studies.study(role), {**stored, **data, "artifacts": place})
     return place, before if before not in (None, place) else None

@@ -10,6 +10,7 @@ from ._link import Link, find_search, read_places
 from ._storage import open_storage
 from .errors import SearchError
 from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
+from .evaluation._images import GROUND, READING
 from .evaluation._precision import AUTO, faster_precision
 from .evaluation._training import FP32, Precision, Recipe
 
@@ -26,15 +27,43 @@ RECIPE = "recipe "
 """Under what the recipe's fields stand among those of the data set."""
 FINAL_RECIPE = "final recipe "
 """The same for what a final training has otherwise."""
+READING_KEY, GROUND_KEY = "reading", "ground"
+SKIP_BROKEN = "skip_broken"
+"""Among the places of a search, where it was told to leave out files that cannot be read."""
 
 
-def stored_policy(storage: str | BaseStorage | None, name: str) -> str | None:
-    """The policy of the search of this name; None where there is none that could be read yet."""
+def stored_link(storage: str | BaseStorage | None, name: str) -> Link | None:
+    """What the search of this name has stored; None where there is none that could be read yet."""
     try:
         found = find_search(open_storage(storage, create=False), name)
     except SearchError:
         return None  # who opens the storage to write there says what is wrong with it
-    return next((link.space.policy for _, link in found.values()), None)
+    return next((link for _, link in found.values()), None)
+
+
+def reading_of(link: Link | None) -> int:
+    """How the images of a search are read and divided: 1 is how version 0.1.0 did it.
+
+    Raises:
+        SearchError: a later version has begun the search, and reads them otherwise.
+    """
+    stored = READING if link is None else link.dataset.get(READING_KEY, 1)
+    if link is not None and stored not in range(1, READING + 1):
+        raise SearchError(
+            f"The images of {link.name!r} must be read as this version can, 1 to {READING}, "
+            f"but it was begun with reading {stored!r}."
+        )
+    return int(stored)
+
+
+def reading_note(link: Link) -> str:
+    """One line on a search that is read as an older version did; empty for others."""
+    if not (link.dataset and reading_of(link) == 1):
+        return ""
+    return (
+        f"{link.name!r} was begun by version 0.1.0: its images are read and divided as they were "
+        "then, without EXIF orientation and transparency."
+    )
 
 
 def stored_images(
@@ -48,12 +77,31 @@ def stored_images(
         SearchError: the search does not store where its data are from, or they have changed.
         DataError: the data are not there.
     """
+    return stored_split(studies.link, stored_training(studies, root))
+
+
+def stored_training(
+    studies: LinkedStudies, root: str | None = None, *, skip_broken: bool = False
+) -> TrainingData:
+    """The training data of a search, found again; arguments and errors as `stored_images`.
+
+    `skip_broken` leaves out files that cannot be read, also where the search did not.
+    """
     name, options = stored_source(studies, root)
-    return stored_split(studies.link, load_training(name, options))
+    options = replace(options, skip_broken=skip_broken or options.skip_broken)
+    return load_training(name, options, reading=reading_of(studies.link))
 
 
-def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImages:
+def stored_test(
+    studies: LinkedStudies,
+    root: str | None = None,
+    *,
+    training: TrainingData | None = None,
+    skip_broken: bool = False,
+) -> LabelledImages:
     """The test images of a search, which only its final trainings' tests may see.
+
+    `training` is its training data, which are read for this where they are not given.
 
     Raises:
         SearchError: the search does not store where its data are from.
@@ -62,7 +110,9 @@ def stored_test(studies: LinkedStudies, root: str | None = None) -> LabelledImag
     # Here, not above: nothing that a search loads can read test images.
     from .evaluation._test_images import load_test
 
-    return load_test(*stored_source(studies, root))
+    name, options = stored_source(studies, root)
+    options = replace(options, skip_broken=skip_broken or options.skip_broken)
+    return load_test(name, options, reading=reading_of(studies.link), training=training)
 
 
 def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str, DataOptions]:
@@ -78,10 +128,13 @@ def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str,
             f"The data of {link.name!r} cannot be found again from what is stored: they "
             f"were given as {name or 'an objective of their own'}, and only named data are stored."
         )
+    places = read_places(studies.macro)
     return name, DataOptions(
-        root=root or read_places(studies.macro).get("data"),
+        root=root or places.get("data"),
         image_size=link.dataset["image_size"],
         test_fraction=link.dataset["test_fraction"],
+        ground=link.dataset.get(GROUND_KEY, GROUND),
+        skip_broken=SKIP_BROKEN in places,
     )
 
 
@@ -155,6 +208,8 @@ def identity(
         "test_fraction": options.data.test_fraction,
         "deterministic": options.deterministic,
     }
+    if content.reading > 1:
+        data |= {READING_KEY: content.reading, GROUND_KEY: options.data.ground}
     return {
         **data,
         **_recipe_fields(recipes[0]),

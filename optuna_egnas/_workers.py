@@ -31,6 +31,7 @@ from ._storage import full_url, open_storage, parse_url
 from ._stored import stored_images, stored_recipe
 from .errors import EgnasError, InvalidSpace, SearchError
 from .evaluation._account import Progress
+from .evaluation._conditions import plain_modes
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -62,6 +63,7 @@ class Ended:
     error: str | None = None
 
 
+@plain_modes()
 def join(
     *,
     storage: str,

@@ -13,6 +13,9 @@
 Each message is one line that names the bound, then the value.
 """
 
+LONGEST = 160
+"""Characters of somebody else's error that are repeated."""
+
 
 class EgnasError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -44,3 +47,9 @@ class NothingToTrain(EgnasError):
 
 class EgnasWarning(UserWarning):
     """What was asked for has no effect here, or not the one that was meant; said once."""
+
+
+def one_line(error: Exception) -> str:
+    """The kind and the text of somebody else's error, without line breaks, cut where long."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

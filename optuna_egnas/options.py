@@ -136,6 +136,7 @@ class TrainOptions:
         again: train with other settings although there are results. The test images are then
             read another time, and whoever chooses between the results has selected by them.
         data_root: folder of the data sets' files here; default: as the search has stored it.
+        skip_broken: leave out images of a folder that cannot be read; default: as the search did.
         checkpoint_seconds: a checkpoint is written after each epoch, but not more often.
 
     Raises:
@@ -148,6 +149,7 @@ class TrainOptions:
     unfinished: bool = False
     again: bool = False
     data_root: str | None = None
+    skip_broken: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def __post_init__(self) -> None:

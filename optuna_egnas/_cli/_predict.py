@@ -9,7 +9,7 @@ import typer
 
 from .._arguments import STORAGE, FromFile, Json, Seed, Storage
 from ..errors import SearchError
-from ._output import opened, print_json, quiet_optuna
+from ._output import errors, opened, print_json, quiet_optuna
 
 if TYPE_CHECKING:
     from ..evaluation._prediction import Classifier
@@ -27,12 +27,16 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Say what is in images, by the trained network of a search or by a file of it."""
+    from ..evaluation._images import FIRST_READING
     from ..evaluation._prediction import predict as guess
 
     quiet_optuna()
     if source is not None and (name is not None or seed is not None):
         raise SearchError("A network must be that of a search or of --from, but got both.")
-    guesses = guess(_classifier(storage, name, seed, source), images, top=top)
+    classifier = _classifier(storage, name, seed, source)
+    guesses = guess(classifier, images, top=top)
+    if classifier.reading == 1:
+        errors.print(FIRST_READING.format("network"))
     if as_json:
         found = [
             {"file": str(file), "top": [each._asdict() for each in row]}

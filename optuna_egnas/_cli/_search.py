@@ -20,7 +20,7 @@ from ..errors import EgnasError
 from ._output import ending_in_order, errors, print_json, quiet_optuna, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .._search import Setup
     from .._show import Display
@@ -62,11 +62,18 @@ def search(
         float | None, typer.Option(help="Share of the training images kept for validation.")
     ] = None,
     test_fraction: Annotated[
-        float | None, typer.Option(help="Of folder:PATH without PATH/test: share kept for a test.")
+        float | None, typer.Option(help="Of folder:PATH without a test folder: share kept.")
     ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Of folder:PATH: images are resized to so many pixels.")
     ] = None,
+    ground: Annotated[
+        str | None,
+        typer.Option(help="What transparent images are laid on: a colour; default: white."),
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
+    ] = False,
     data_root: Annotated[
         str | None, typer.Option(help="Folder of the data sets' files; default: data.")
     ] = None,
@@ -143,6 +150,8 @@ def search(
             "download": download or None,
             "image_size": image_size,
             "test_fraction": test_fraction,
+            "ground": ground,
+            "skip_broken": skip_broken or None,
         },
         macro={
             "policy": policy,
@@ -175,6 +184,7 @@ def search(
             device=device,
             options=options,
         )
+        _tell(setup.found)
         _tell_idle(options, setup.studies.link.space.policy)
         _foretell(setup, workers)
         _train(
@@ -229,9 +239,15 @@ def _forecast(
     from .._plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
+    _tell(planned.lines())
     _tell_idle(options, planned.macro.policy)
     told = foretell(planned, options, workers=workers)
     print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
+
+
+def _tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        errors.print(line)
 
 
 def _tell_idle(options: SearchOptions, policy: str) -> None:
@@ -262,8 +278,7 @@ def _foretell(setup: Setup, workers: int) -> None:
         # A device without the memory for it, say: the search itself divides its batches then.
         errors.print(f"No forecast: {' '.join(str(error).split())}")
         return
-    for line in told.lines():
-        errors.print(line)
+    _tell(told.lines())
 
 
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:

@@ -45,6 +45,9 @@ def train(
     data_root: Annotated[
         str | None, typer.Option(help="Folder of the data sets' files; default: as stored.")
     ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
+    ] = False,
     checkpoint_every: Annotated[
         float | None, typer.Option(help="Seconds between two checkpoints, at least; default: 10.")
     ] = None,
@@ -59,6 +62,7 @@ def train(
 ) -> None:
     """Train the network found, test it once, keep it; goes on where it was stopped."""
     from .. import _final, _show, _show_final
+    from .._stored import reading_note
 
     quiet_optuna()
     options = _options(
@@ -66,6 +70,7 @@ def train(
         ema=ema,
         all_images=all_images,
         data_root=data_root,
+        skip_broken=skip_broken,
         checkpoint_seconds=checkpoint_every,
         unfinished=unfinished,
         again=again,
@@ -73,6 +78,8 @@ def train(
     display = _show_final.Display(errors)
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
+        if note := reading_note(studies.link):
+            errors.print(note)
         with ending_in_order(), display:
             result = _final.train(
                 studies,

@@ -1,12 +1,13 @@
 """Image data for the search: named sets, folders of images, tensors and torch data sets.
 
-Everything becomes one uint8 tensor in memory. A search sees training data only: `load_training`
-opens no test file; what is kept for the final test is read by `_test_images.py` alone.
+Everything becomes one uint8 tensor in memory. A search sees training data only; what is kept for
+the final test is read by `_test_images.py` alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,101 +15,109 @@ from typing import Any
 
 import torch
 from sklearn.datasets import load_digits
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import DataError
-from ._given import read_given
-from ._images import read_images
-from ._sources import (
-    SOURCES,
-    Content,
-    ImageList,
-    Part,
-    list_images,
-    read_published,
-)
+from . import _reading_0_1
+from ._folders import FolderContent, Survey, read_folder
+from ._given import Reading, read_given
+from ._images import GROUND, READING, check_ground
+from ._paths import is_folder, located, readable, short
+from ._shares import check_fraction, digests_of, drawn, lowest
+from ._sources import SOURCES, Content, Part, read_published
 
 DATASETS = ("digits", *SOURCES, "folder:PATH")
 
 _FOLDER = "folder:"
 _DEFAULT_ROOT = "data"
-_DEFAULT_IMAGE_SIZE = 32
 _DIGITS_TEST_SHARE = 0.2
-# Whoever changes this seed makes test images of yesterday training images of today.
-_TEST_SEED = 20250205
+_LONGEST_NAME = 100
 
 
 def load_training(
-    dataset: str | tuple[Tensor, Tensor] | Dataset[Any], options: DataOptions | None = None
+    dataset: str | Sequence[Any] | Dataset[Any],
+    options: DataOptions | None = None,
+    *,
+    reading: int = READING,
 ) -> TrainingData:
-    """The training part of a data set; no test file is opened.
+    """The training part of a data set; no pixel of a test image is kept.
 
-    `dataset` is one of DATASETS, a pair (images, labels) of tensors (images uint8 or float in
-    [0, 1], [N, C, H, W] or [N, H, W]; labels [N]), or a map-style torch data set of pairs (PIL
-    image or tensor, label). Labels are 0..K-1. Anything unfit is a DataError.
+    `dataset` is one of DATASETS, a pair (images, labels) of tensors or arrays (images uint8 or
+    float in [0, 1], [N, C, H, W] or [N, H, W]; labels [N]), or a map-style data set of pairs (PIL
+    image, tensor or array; label). Labels are 0..K-1, or the classes' names. `reading` says how
+    it is read and divided: 1 as version 0.1.0 did. Anything unfit is a DataError.
     """
     options = options or DataOptions()
-    if isinstance(dataset, str):
-        name, content = dataset, read_named(dataset, "train", options)
+    name, folder = name_of(dataset), folder_of(dataset) if isinstance(dataset, str) else None
+    if folder is not None and reading > 1:
+        return _from_folder(name, read_folder(folder, options), options, reading)
+    if folder is not None:
+        content, flip = _reading_0_1.read_folder(folder, "train", options), False
+    elif isinstance(dataset, str):
+        content = _read_set(dataset, options)
         flip = name in SOURCES and SOURCES[name].flip
     else:
-        name = type(dataset).__name__ if isinstance(dataset, Dataset) else "tensors"
-        content, flip = read_given(dataset), False
+        given = Reading(version=reading, ground=options.ground)
+        content, flip = read_given(dataset, reading=given), False
     return TrainingData(
         name=name,
         samples=LabelledImages(images=content.images, labels=content.labels),
         class_names=content.class_names,
         flip=flip if options.flip is None else options.flip,
+        reading=reading,
+        ground=options.ground,
     )
 
 
 def split(
     data: TrainingData, *, valid_fraction: float, seed: int, subset: int | None = None
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Disjoint images to train on and to validate on, each class in proportion in both.
+    """Disjoint images to train on and to validate on, each class on both sides.
 
-    The draw depends on the labels and the arguments only. With `subset`, so many images are drawn
-    first, in proportion too. Either part has an image of every class, else it is a DataError.
+    The images and the arguments alone decide, never their order; equal images stay together.
+    With `subset`, so many images are drawn first, class by class. Where the data have images for
+    validation, these are taken, and `subset` of the others.
+
+    Raises:
+        DataError: an argument is out of its bounds, or a class cannot be divided.
     """
-    _check_fraction("valid_fraction", valid_fraction)
+    check_fraction("valid_fraction", valid_fraction)
     labels, names = data.samples.labels, data.class_names
-    generator = Generator().manual_seed(seed)
-    chosen = torch.arange(len(labels))
+    if data.reading == 1:
+        parts = _reading_0_1.split_indices(labels, names, valid_fraction, seed, subset)
+        return data.samples.take(parts[0]), data.samples.take(parts[1])
+    digests = data.digests or digests_of(data.samples.images)
+    given = data.validation
+    chosen = torch.arange(len(labels)) if given is None else (~given).nonzero().flatten()
     if subset is not None:
-        _check_divisible(labels, names)
-        low, high = 2 * len(names), len(labels)
-        if not low <= subset <= high:
-            raise DataError(f"subset must be {low} (2 of each class) to {high}, found {subset}")
-        chosen = _draw(labels, subset, least=2, left=0, generator=generator)
-    train, valid = _cut(labels[chosen], names, valid_fraction, generator)
-    return data.samples.take(chosen[train]), data.samples.take(chosen[valid])
+        hashes, least = [digests[index] for index in chosen.tolist()], 2 if given is None else 1
+        chosen = chosen[lowest(hashes, labels[chosen], names, subset, least=least, seed=seed)]
+    if given is not None:
+        return data.samples.take(chosen), data.samples.take(given.nonzero().flatten())
+    hashes = [digests[index] for index in chosen.tolist()]
+    valid = drawn(hashes, labels[chosen], names, valid_fraction, purpose="validation", seed=seed)
+    return data.samples.take(chosen[~valid]), data.samples.take(chosen[valid])
 
 
-def read_named(name: str, part: Part, options: DataOptions) -> Content:
-    """One part of a named data set; of the other one no file is opened."""
-    folder = folder_of(name)
-    if folder is not None:
-        return _read_folder(folder, part, options)
-    if options.image_size is not None:
-        raise DataError(
-            f"image_size is for folder:PATH only, found {options.image_size} and {name}"
-        )
-    if name == "digits":
-        return _read_digits(part)
-    if name in SOURCES:
-        return read_published(name, part, root_of(options), download=options.download)
-    near = [f"{_FOLDER}{name}"] if name and Path(name).is_dir() else []
-    near += get_close_matches(name.lower(), DATASETS, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise DataError(f"a data set must be one of {', '.join(DATASETS)}, found {name!r}{hint}")
+def name_of(dataset: str | Sequence[Any] | Dataset[Any]) -> str:
+    """What a data set is called: `folder:photos` also where it was given as `folder:./photos/`."""
+    if not isinstance(dataset, str):
+        return type(dataset).__name__ if isinstance(dataset, Dataset) else "tensors"
+    if not dataset.startswith(_FOLDER) or dataset == _FOLDER:
+        return dataset
+    return readable(f"{_FOLDER}{Path(dataset.removeprefix(_FOLDER))}")
 
 
 def folder_of(name: str) -> Path | None:
-    """The folder of `folder:PATH`; None for other names."""
+    """The folder of `folder:PATH`; None for other names.
+
+    Raises:
+        DataError: its `~` is nobody's.
+    """
     if not name.startswith(_FOLDER) or name == _FOLDER:
         return None
-    return Path(name.removeprefix(_FOLDER)).expanduser()
+    return located(name.removeprefix(_FOLDER))
 
 
 def root_of(options: DataOptions) -> Path:
@@ -116,96 +125,46 @@ def root_of(options: DataOptions) -> Path:
     return Path(_DEFAULT_ROOT if options.root is None else options.root).expanduser()
 
 
-def _read_digits(part: Part) -> Content:
+def read_digits(part: Part) -> Content:
+    """The training or the test part of scikit-learn's digits: a fifth is kept for the test."""
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).mul(255 / 16).round().to(torch.uint8).unsqueeze(1)
     labels = torch.from_numpy(bunch.target).long()
     names = tuple(map(str, bunch.target_names))
-    chosen = _fixed_part(labels, names, _DIGITS_TEST_SHARE, part)
+    chosen = _reading_0_1.fixed_part(labels, names, _DIGITS_TEST_SHARE, part)
     return Content(images[chosen], labels[chosen], names)
 
 
-def _read_folder(path: Path, part: Part, options: DataOptions) -> Content:
-    training, wanted = list_folder(path, part, options)
-    size = options.image_size or _DEFAULT_IMAGE_SIZE
-    images = read_images(wanted.files, reference=training.files[0], size=size)
-    return Content(images, wanted.labels, wanted.class_names)
-
-
-def list_folder(path: Path, part: Part, options: DataOptions) -> tuple[ImageList, ImageList]:
-    """The images to train on, and those of a part, which have the same classes."""
-    training = _list_part(path, "train", options)
-    wanted = training if part == "train" else _list_part(path, part, options)
-    if wanted.class_names != training.class_names:
-        lone = ", ".join(sorted({*wanted.class_names} ^ {*training.class_names}))
+def _read_set(name: str, options: DataOptions) -> Content:
+    """The training part of a named set; of the test no file is opened."""
+    if options.image_size is not None:
         raise DataError(
-            f"train and test must have the same classes, found {lone} in one, in {path}"
+            f"image_size is for folder:PATH only, found {options.image_size} and {short(name)}"
         )
-    return training, wanted
+    if name == "digits":
+        return read_digits("train")
+    if name in SOURCES:
+        return read_published(name, "train", root_of(options), download=options.download)
+    near = [f"{_FOLDER}{short(name)}"] if name and is_folder(Path(name)) else []
+    near += get_close_matches(name[:_LONGEST_NAME].lower(), DATASETS, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    known = ", ".join(DATASETS)
+    raise DataError(f"a data set must be one of {known}, found {short(name)!r}{hint}")
 
 
-def _list_part(path: Path, part: Part, options: DataOptions) -> ImageList:
-    """The files in the subfolder of that part, or else a fixed share of all files."""
-    divided = [name for name in ("train", "test") if (path / name).is_dir()]
-    if len(divided) == 2:
-        return list_images(path / part)
-    if divided:
-        right = "both train and test, or class folders only"
-        raise DataError(f"an image folder must hold {right}, found {divided[0]} alone in {path}")
-    listed = list_images(path)
-    chosen = _fixed_part(listed.labels, listed.class_names, options.test_fraction, part)
-    files = tuple(listed.files[index] for index in chosen.tolist())
-    return ImageList(files, listed.labels[chosen], listed.class_names)
-
-
-def _check_fraction(name: str, value: float) -> None:
-    if not (isinstance(value, int | float) and 0 < value < 1):
-        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {value!r}")
-
-
-def _check_divisible(labels: Tensor, names: tuple[str, ...]) -> None:
-    sizes = torch.bincount(labels)
-    if sizes.min() < 2:
-        found = f"{int(sizes.min())} of class {names[int(sizes.argmin())]}"
-        raise DataError(f"every class must have at least 2 images to be divided, found {found}")
-
-
-def _fixed_part(labels: Tensor, names: tuple[str, ...], fraction: float, part: Part) -> Tensor:
-    """Indices of the training or the test images of a set that comes undivided."""
-    train, test = _cut(labels, names, fraction, Generator().manual_seed(_TEST_SEED))
-    return train if part == "train" else test
-
-
-def _cut(
-    labels: Tensor, names: tuple[str, ...], fraction: float, generator: Generator
-) -> tuple[Tensor, Tensor]:
-    """Indices of all images in two parts, the second one with this fraction of them."""
-    _check_divisible(labels, names)
-    total, classes, count = len(labels), len(names), round(fraction * len(labels))
-    if not classes <= count <= total - classes:
-        bounds = f"{classes}..{total - classes} of {total} images, 1 of each class on either side"
-        raise DataError(f"a fraction must give {bounds}, found {count} from {fraction}")
-    second = _draw(labels, count, least=1, left=1, generator=generator)
-    first = torch.ones(total, dtype=torch.bool)
-    first[second] = False
-    return first.nonzero().flatten(), second
-
-
-def _draw(labels: Tensor, count: int, *, least: int, left: int, generator: Generator) -> Tensor:
-    """Sorted indices of `count` images drawn at random, each class in proportion to its size.
-
-    At least `least` of a class are drawn and `left` are not; the class sizes must allow that.
-    """
-    order = torch.empty(len(labels), dtype=torch.float64)
-    for label in range(int(labels.max()) + 1):
-        members = (labels == label).nonzero().flatten()
-        rank = torch.randperm(len(members), generator=generator)
-        # Each class is spread evenly over 0..1, so that any cut takes a like share of each.
-        place = (rank.double() + 0.5) / len(members)
-        place[rank < least] -= 1
-        place[rank >= len(members) - left] += 1
-        order[members] = place
-    return order.argsort(stable=True)[:count].sort().values
+def _from_folder(
+    name: str, content: FolderContent, options: DataOptions, reading: int
+) -> TrainingData:
+    return TrainingData(
+        name=name,
+        samples=LabelledImages(images=content.images, labels=content.labels),
+        class_names=content.class_names,
+        flip=bool(options.flip),
+        reading=reading,
+        digests=content.digests,
+        validation=content.validation,
+        survey=content.survey,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +175,10 @@ class DataOptions:
         root: folder of the published sets' files; default: `data` in the working directory.
         download: fetch a published set into `root` where no copy is found.
         image_size: folder:PATH only; images become so many pixels high and wide; default: 32.
-        test_fraction: folder:PATH without train and test only; the share kept for the test.
+        test_fraction: folder:PATH without a test folder only; the share kept for the test.
         flip: whether a horizontal flip keeps an image's class; default: what the data set says.
+        ground: the colour that transparent images are laid on: a name, or #rrggbb.
+        skip_broken: folder:PATH only; leave out files that cannot be read, and say so.
 
     Raises:
         DataError: a value is out of its bounds.
@@ -228,9 +189,12 @@ class DataOptions:
     image_size: int | None = None
     test_fraction: float = 0.2
     flip: bool | None = None
+    ground: str = GROUND
+    skip_broken: bool = False
 
     def __post_init__(self) -> None:
-        _check_fraction("test_fraction", self.test_fraction)
+        check_fraction("test_fraction", self.test_fraction)
+        check_ground(self.ground)
         size = self.image_size
         if size is not None and not (isinstance(size, int) and size >= 1):
             raise DataError(f"image_size must be an int of at least 1, found {size!r}")
@@ -265,13 +229,24 @@ class LabelledImages:
 class TrainingData:
     """What a search may see of a data set: every class 0..K-1 at least once, K at least 2.
 
-    flip: whether a horizontal flip keeps an image's class.
+    Args:
+        flip: whether a horizontal flip keeps an image's class.
+        reading: how it was read and is to be divided; 1: as version 0.1.0 did.
+        ground: the colour that transparent images of a given data set were laid on.
+        digests: for each image what equal images share; default: a hash of its pixels here.
+        validation: which images are those to validate on, bool [N]; default: a share is drawn.
+        survey: what else is known of a folder of images.
     """
 
     name: str
     samples: LabelledImages
     class_names: tuple[str, ...]
     flip: bool
+    reading: int = READING
+    ground: str = GROUND
+    digests: tuple[bytes, ...] | None = None
+    validation: Tensor | None = None
+    survey: Survey | None = None
 
     def __post_init__(self) -> None:
         if self.classes < 2:
@@ -295,6 +270,7 @@ class TrainingData:
     def fingerprint(self) -> str:
         """16 hex digits of a SHA-256 over the images, their shape and the labels."""
         digest = hashlib.sha256(str(self.input_shape).encode())
-        for values in (self.samples.images, self.samples.labels):
+        masks = () if self.validation is None else (self.validation,)
+        for values in (self.samples.images, self.samples.labels, *masks):
             digest.update(values.flatten().numpy().data)
         return digest.hexdigest()[:16]

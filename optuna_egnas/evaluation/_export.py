@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import InvalidSpace, SearchError
 from ._augmentation import normalised
+from ._conditions import plain_modes
 from ._formats import FORMATS, Format, Logits
 from ._trained import TrainedNetwork, metadata_of
 
@@ -71,6 +72,7 @@ class Exported:
         }
 
 
+@plain_modes()
 def export_network(
     trained: TrainedNetwork,
     out: Path | None = None,

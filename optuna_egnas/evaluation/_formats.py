@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from . import _onnx
+from ._images import how_files_are_read
 from ._python_source import python_source
 from ._trained import TrainedNetwork, metadata_of, trained_of
 
@@ -58,6 +59,7 @@ def described(trained: TrainedNetwork) -> dict[str, Any]:
         "output": f"logits: float32 [N, {len(trained.class_names)}], one for each class",
         "normalisation": "(pixels - mean) / std by channel, inside the network; "
         "a bare state dict is that of the network behind it",
+        "image files": how_files_are_read(trained.reading, trained.ground),
         **metadata_of(trained),
         "versions": {name: version(name) for name in ("optuna-egnas", "torch")},
     }

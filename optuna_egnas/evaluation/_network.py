@@ -16,6 +16,7 @@ from .._core.architecture import Architecture, Layer
 from .._core.cost import Shape
 from .._core.operations import operation
 from ..errors import InvalidSpace
+from ._conditions import plain_modes
 from ._depthwise import DepthwiseConv2d
 
 
@@ -32,6 +33,7 @@ def separable(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
     )
 
 
+@plain_modes()
 def build(
     architecture: Architecture, *, input_shape: Shape, classes: int, generator: Generator
 ) -> nn.Module:

@@ -5,8 +5,9 @@ An image is brought to the network's shape as those of a search in folders are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +15,16 @@ import torch
 from torch import Tensor
 
 from .._core.cost import Shape
-from ..errors import InvalidSpace, SearchError
+from ..errors import DataError, InvalidSpace, SearchError
 from . import _onnx
+from ._conditions import plain_modes
 from ._formats import KIND, Logits, PixelNetwork, read_state_dict
-from ._images import read_image
+from ._images import GROUND, READING, check_reading, read_image
 from ._trained import TrainedNetwork, unpacked
 
 BATCH = 64
+NAMED = 3
+"""So many of the files that cannot be read are named."""
 ZIP = b"PK\x03\x04"
 """How torch's own files begin."""
 
@@ -40,11 +44,15 @@ class Classifier:
         logits: of uint8 pixels [N, C, H, W].
         input_shape: channels, height and width of these.
         class_names: one per logit, in their order.
+        reading: how image files become pixels, as `TrainedNetwork` has it.
+        ground: likewise.
     """
 
     logits: Logits
     input_shape: Shape
     class_names: tuple[str, ...]
+    reading: int = READING
+    ground: str = GROUND
 
     @classmethod
     def of(cls, trained: TrainedNetwork) -> Classifier:
@@ -53,9 +61,12 @@ class Classifier:
             logits=PixelNetwork(trained),
             input_shape=trained.input_shape,
             class_names=trained.class_names,
+            reading=trained.reading,
+            ground=trained.ground,
         )
 
 
+@plain_modes()
 def read_trained(file: Path) -> TrainedNetwork:
     """The network in its own file, or in a state dict's.
 
@@ -71,6 +82,7 @@ def read_trained(file: Path) -> TrainedNetwork:
         raise _refusal(file, "a state dict of this package", error) from None
 
 
+@plain_modes()
 def read_classifier(file: Path) -> Classifier:
     """The same, and also an exported ONNX file.
 
@@ -89,16 +101,21 @@ def read_classifier(file: Path) -> Classifier:
         logits, metadata = _onnx.read(_content(file))
         if metadata.get("kind") != KIND:
             raise ValueError(f"its metadata must say {KIND}, but do not")
-    except ValueError as error:
+        reading, ground = metadata.get("reading", 1), metadata.get("ground", GROUND)
+        check_reading(reading, ground)
+    except (ValueError, DataError) as error:
         raise _refusal(file, "an ONNX of this package", error) from None
     channels, height, width = metadata["input_shape"]
     return Classifier(
         logits=logits,
         input_shape=(channels, height, width),
         class_names=tuple(metadata["class_names"]),
+        reading=reading,
+        ground=ground,
     )
 
 
+@plain_modes()
 def predict(
     classifier: Classifier, files: Sequence[Path], *, top: int = 3
 ) -> list[tuple[Guess, ...]]:
@@ -106,7 +123,7 @@ def predict(
 
     Raises:
         InvalidSpace: `top` is below 1.
-        DataError: an image cannot be read; it is named.
+        DataError: images cannot be read; they are named.
         SearchError: the network's images are neither grayscale nor colour.
     """
     if top < 1:
@@ -116,12 +133,31 @@ def predict(
         raise SearchError(
             f"To predict image files, a network must take 1 or 3 channels, but takes {channels}."
         )
+    read = partial(read_image, reading=classifier.reading, ground=classifier.ground)
+    broken: dict[Path, DataError] = {}
     guesses: list[tuple[Guess, ...]] = []
     for first in range(0, len(files), BATCH):
-        part = files[first : first + BATCH]
-        images = torch.stack([read_image(file, (height, width), channels) for file in part])
-        guesses += _guesses(classifier, images, min(top, len(classifier.class_names)))
+        images = []
+        for file in files[first : first + BATCH]:
+            try:
+                images.append(read(file, (height, width), channels))
+            except DataError as error:
+                broken[file] = error
+        if not broken:
+            guesses += _guesses(classifier, torch.stack(images), top)
+    if broken:
+        raise _all_broken(broken, len(files))
     return guesses
+
+
+def _all_broken(broken: Mapping[Path, DataError], count: int) -> DataError:
+    """One error for all files that cannot be read."""
+    first = next(iter(broken.values()))
+    if len(broken) == 1:
+        return first
+    names = ", ".join(file.name for file in [*broken][:NAMED])
+    more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+    return DataError(f"{len(broken)} of {count} files cannot be read: {names}{more}; {first}")
 
 
 @torch.inference_mode()

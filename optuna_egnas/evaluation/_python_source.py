@@ -57,12 +57,33 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.M
 }
 """For each operation the function of a layer that holds it, its parts named as in `_network`."""
 
+READER = '''\
+
+
+def read_image(path: str | Path) -> Tensor:
+    """An image file as pixels [1, {channels}, {height}, {width}], as the search read its own.
+
+    It is turned upright, laid on a ground where it is transparent, and resized. This needs
+    Pillow, and 8 bits a channel.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as stored:
+        image = ImageOps.exif_transpose(stored).convert("RGBA")
+    ground = Image.new("RGBA", image.size, {ground})
+    image = Image.alpha_composite(ground, image).convert("{mode}")
+    image = image.resize(({width}, {height}), Image.Resampling.BILINEAR)
+    values = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return values.view(1, {height}, {width}, {channels}).permute(0, 3, 1, 2)
+'''
+"""What else a module holds of a network that takes image files, and reads them as since 0.2.0."""
+
 MODULE = '''\
 """The network that the search {search} has found.
 
-    from {module} import CLASS_NAMES, load
+    from {module} import {imported}
 
-    logits = load()(images)  # uint8 pixels {images}
+    logits = load()({argument})  # uint8 pixels {images}
     names = [CLASS_NAMES[answer] for answer in logits.argmax(1)]
 
 {facts}
@@ -116,7 +137,7 @@ def load(path: str | Path = WEIGHTS) -> Network:
     stored = torch.load(path, map_location="cpu", weights_only=True)
     network.load_state_dict(stored["weights"])
     return network.eval()
-'''
+{reader}'''
 
 
 def python_source(trained: TrainedNetwork, module: str) -> str:
@@ -127,10 +148,13 @@ def python_source(trained: TrainedNetwork, module: str) -> str:
     """
     layers = trained.architecture.layers()
     channels, height, width = trained.input_shape
+    reader = _reader(trained)
     ops = [op for op in dict.fromkeys(trained.architecture.ops) if op in FUNCTIONS]
     text = MODULE.format(
         search=_quoted(trained.search),
         module=module,
+        imported=f"CLASS_NAMES, load{', read_image' if reader else ''}",
+        argument='read_image("photo.jpg")' if reader else "images",
         images=f"[N, {channels}, {height}, {width}]",
         facts=_facts(trained),
         class_names=_tuple(map(_literal, trained.class_names)),
@@ -142,9 +166,24 @@ def python_source(trained: TrainedNetwork, module: str) -> str:
         width=layers[0].inputs,
         layers="\n".join(f"{indent(_written(layer), 12 * ' ')}," for layer in layers),
         features=layers[-1].outputs,
+        reader=reader,
     )
     # A folder's name need not be text, and a file's must be: what is left is escaped.
     return text.encode(errors="backslashreplace").decode()
+
+
+def _reader(trained: TrainedNetwork) -> str:
+    """The function that reads an image file; none for networks that cannot take one."""
+    channels, height, width = trained.input_shape
+    if trained.reading == 1 or channels not in (1, 3):
+        return ""
+    return READER.format(
+        channels=channels,
+        height=height,
+        width=width,
+        mode="L" if channels == 1 else "RGB",
+        ground=_literal(trained.ground),
+    )
 
 
 def _written(layer: Layer) -> str:

@@ -1,4 +1,4 @@
-"""Files behind the data sets: published idx and CIFAR files, and folders of images.
+"""Files behind the data sets: published idx and CIFAR files.
 
 A reader opens the files of the one part it is asked for. The training part is therefore read
 where the test files are absent or damaged, which torchvision's own classes refuse.
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
-from ..errors import DataError
+from ..errors import DataError, one_line
 
 Part = Literal["train", "test"]
 
@@ -34,11 +34,6 @@ MEMORY_SHARE = 0.8
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 _UINT8_MAGIC = 0x0800
-
-
-def one_line(error: Exception) -> str:
-    """The kind and the text of somebody else's error, without line breaks."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def available_memory() -> int:
@@ -68,60 +63,12 @@ def _size(count: int) -> str:
     return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.1f} MiB"
 
 
-def as_bytes(images: Tensor, place: str) -> Tensor:
-    """Images as uint8 0..255, from uint8 or from floats in [0, 1]."""
-    images = images.detach().cpu()
-    if images.dtype == torch.uint8 or not images.numel():
-        return images.to(torch.uint8)
-    if not images.is_floating_point():
-        raise DataError(f"images must be uint8 or float, found {images.dtype} in {place}")
-    low, high = float(images.min()), float(images.max())
-    # Written so that NaN fails, too.
-    if not (low >= 0 and high <= 1):
-        raise DataError(f"float images must lie in [0, 1], found {low:g} to {high:g} in {place}")
-    return images.float().mul(255).round().to(torch.uint8)
-
-
-def as_labels(labels: Tensor) -> Tensor:
-    """Labels as int64, from any integer dtype."""
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(f"labels must be of an integer dtype, found {labels.dtype}")
-    return labels.detach().cpu().long()
-
-
 class Content(NamedTuple):
     """What a reader returns: images uint8 [N, C, H, W], labels int64 [N], a name per class."""
 
     images: Tensor
     labels: Tensor
     class_names: tuple[str, ...]
-
-
-class ImageList(NamedTuple):
-    """Image files [N], not opened, their labels int64 [N], and the class folders' names."""
-
-    files: tuple[Path, ...]
-    labels: Tensor
-    class_names: tuple[str, ...]
-
-
-def list_images(folder: Path) -> ImageList:
-    """The images of a folder with one subfolder per class, in the order of their names."""
-    if not folder.is_dir():
-        raise DataError(f"an image folder must exist, found none at {folder}")
-    try:
-        listing = datasets.ImageFolder(str(folder))
-    except OSError as error:
-        right, found = "a subfolder with images for each class", f"{folder} ({one_line(error)})"
-        raise DataError(f"an image folder must hold {right}, found {found}") from error
-    if len(listing.classes) < 2:
-        found = f"only {listing.classes[0]} in {folder}"
-        raise DataError(f"an image folder must hold at least 2 classes, found {found}")
-    return ImageList(
-        files=tuple(Path(file) for file, _ in listing.samples),
-        labels=torch.tensor(listing.targets, dtype=torch.int64),
-        class_names=tuple(listing.classes),
-    )
 
 
 def read_published(name: str, part: Part, root: Path, *, download: bool) -> Content:

@@ -13,6 +13,7 @@ from .._core.architecture import Architecture
 from .._core.cost import Shape
 from ..errors import EgnasError, SearchError
 from ._augmentation import ChannelStatistics
+from ._images import GROUND, check_reading
 from ._network import build
 from ._sealed import sealed, unsealed
 
@@ -37,6 +38,11 @@ class TrainedNetwork:
         epochs: those of its training.
         test_correct: right answers on the test images; None where they were not read.
         n_test: test images; None where they were not read.
+        reading: how image files become its pixels: 1 as in 0.1.0, 2 as since then.
+        ground: the colour that transparent images are laid on; reading 1 lays none.
+
+    Raises:
+        DataError: there is no such reading or colour.
     """
 
     search: str
@@ -50,6 +56,11 @@ class TrainedNetwork:
     epochs: int
     test_correct: int | None = None
     n_test: int | None = None
+    reading: int = 1
+    ground: str = GROUND
+
+    def __post_init__(self) -> None:
+        check_reading(self.reading, self.ground)
 
     @property
     def test_accuracy(self) -> float | None:
@@ -61,7 +72,7 @@ class TrainedNetwork:
     @property
     def statistics(self) -> ChannelStatistics:
         """By what an image is normalised, float [C, 1, 1] each."""
-        return ChannelStatistics(*(torch.tensor(v)[:, None, None] for v in (self.mean, self.std)))
+        return ChannelStatistics(*(_per_channel(v) for v in (self.mean, self.std)))
 
     def network(self) -> nn.Module:
         """The network on the CPU, in evaluation mode: normalised images [N, C, H, W] to logits."""
@@ -73,6 +84,10 @@ class TrainedNetwork:
         )
         network.load_state_dict(dict(self.weights))
         return network.eval()
+
+
+def _per_channel(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device="cpu")[:, None, None]
 
 
 def packed(trained: TrainedNetwork) -> bytes:

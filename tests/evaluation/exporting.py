@@ -10,6 +10,7 @@ from trainings import seeded
 from optuna_egnas._core.architecture import Architecture
 from optuna_egnas.evaluation._augmentation import channel_statistics, normalised
 from optuna_egnas.evaluation._data import load_training, split
+from optuna_egnas.evaluation._images import READING
 from optuna_egnas.evaluation._network import build
 from optuna_egnas.evaluation._test_images import load_test
 from optuna_egnas.evaluation._trained import TrainedNetwork
@@ -21,7 +22,7 @@ EVERYTHING = Architecture(
 """Each operation with each kernel."""
 
 
-def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
+def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0, ground="white"):
     """A network as it might be after a training: no norm is at its beginning, logits differ."""
     generator = seeded(seed)
     network = build(architecture, input_shape=shape, classes=classes, generator=generator)
@@ -41,6 +42,8 @@ def lively(architecture, *, shape=(1, 8, 8), classes=10, seed=0):
         weights=network.state_dict(),
         seed=seed,
         epochs=1,
+        reading=READING,
+        ground=ground,
     )
 
 

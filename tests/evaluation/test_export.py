@@ -146,7 +146,10 @@ def test_the_module_reads_well(tmp_path, trained):
     exec(compile(module.read_text(encoding="utf-8"), module.name, "exec"), found)
     assert found["CLASS_NAMES"] == trained.class_names
     assert trained.search in found["__doc__"]
-    assert "import CLASS_NAMES, load\n\n    logits = load()(images)  # uint8" in found["__doc__"]
+    assert (
+        "import CLASS_NAMES, load, read_image\n\n"
+        '    logits = load()(read_image("photo.jpg"))  # uint8' in found["__doc__"]
+    )
 
 
 def test_the_module_says_layer_by_layer_what_it_is(tmp_path):

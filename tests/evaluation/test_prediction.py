@@ -128,8 +128,8 @@ def test_images_of_any_kind_get_the_networks_shape(tmp_path, mode, suffix, chann
         (lambda file: file.write_text("no image"), "UnidentifiedImageError"),
         (lambda file: file.mkdir(), "Is a directory"),
         (
-            lambda file: file.write_bytes(_png(np.zeros((4, 4), dtype=np.uint16))),
-            "must have one of the modes",
+            lambda file: Image.new("F", (4, 4), 1.5).save(file, "tiff"),
+            "of mode F must hold 0 to 1, found 1.5 to 1.5",
         ),
         (lambda file: file.write_bytes(_png(np.zeros((90, 90), dtype=np.uint8))[:60]), "OSError"),
     ],
