@@ -20,11 +20,10 @@ from . import _onnx
 from ._conditions import plain_modes
 from ._formats import KIND, Logits, PixelNetwork, read_state_dict
 from ._images import GROUND, READING, check_reading, read_image
+from ._paths import named
 from ._trained import TrainedNetwork, unpacked
 
 BATCH = 64
-NAMED = 3
-"""So many of the files that cannot be read are named."""
 ZIP = b"PK\x03\x04"
 """How torch's own files begin."""
 
@@ -152,12 +151,11 @@ def predict(
 
 def _all_broken(broken: Mapping[Path, DataError], count: int) -> DataError:
     """One error for all files that cannot be read."""
-    first = next(iter(broken.values()))
     if len(broken) == 1:
-        return first
-    names = ", ".join(file.name for file in [*broken][:NAMED])
-    more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-    return DataError(f"{len(broken)} of {count} files cannot be read: {names}{more}; {first}")
+        return next(iter(broken.values()))
+    names = named([file.name for file in broken])
+    why = "asked for alone, each says why"
+    return DataError(f"{len(broken)} of {count} image files cannot be read: {names}; {why}")
 
 
 @torch.inference_mode()

@@ -40,6 +40,15 @@ def test_a_network_comes_back_from_its_file():
     assert again.test_accuracy == 0.9
 
 
+def test_a_file_of_0_1_0_says_nothing_of_reading_and_means_the_first_one():
+    record = unsealed(KIND, packed(trained(network_of(ARCHITECTURE))))
+    del record["reading"], record["ground"]
+
+    again = unpacked(sealed(KIND, record))
+
+    assert (again.reading, again.ground) == (1, "white")
+
+
 def test_without_a_test_there_is_no_accuracy():
     network = network_of(ARCHITECTURE)
     original = trained(network)
