@@ -6,6 +6,7 @@ and brought to 8 bits of gray or colour. Of several frames the first one counts.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +34,9 @@ FIRST_READING = (
     "This {} reads images as version 0.1.0 did: without EXIF orientation and without transparency."
 )
 """What commands say of a search or a network of reading 1."""
+
+# Of a damaged file Pillow also writes to its log, which would show on the terminal.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 LONGEST = 150
 """Characters of a path in a message."""
