@@ -74,9 +74,9 @@ def _with(content, **changes):
         (_flipped, "must have the checksum at its head, but has another"),
         (lambda content: content[:-1], "must have the checksum"),
         (lambda content: sealed("checkpoint/1", {}), "must begin with egnas-network/1"),
-        (lambda content: sealed(KIND, {}), "'architecture'"),
-        (lambda content: _with(content, weights={}), "Missing key"),
-        (lambda content: _with(content, colour="red"), "unexpected keyword argument 'colour'"),
+        (lambda content: sealed(KIND, {}), "`search` is missing"),
+        (lambda content: _with(content, weights={}), "but are 0 values in 0 tensors"),
+        (lambda content: _with(content, colour="red"), "but has 'colour'"),
     ],
 )
 def test_anything_else_is_refused_and_named(damage, reason):
