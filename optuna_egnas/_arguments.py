@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import SearchError
+from .evaluation._paths import readable
 
 if TYPE_CHECKING:
     from .options import SearchOptions
@@ -107,10 +108,10 @@ def changed_options(
 
 
 def checked_name(name: str) -> str:
-    """A name as it was given; an empty one does not stand for the default."""
+    """A name as any storage can hold it; an empty one does not stand for the default."""
     if not name.strip():
         raise SearchError(f"A search must have a name that can be seen, but got {name!r}.")
-    return name
+    return readable(name)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from ._link import Link
+
+LONGEST_NAME = 400
+"""Databases give the name of a study 512 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +88,11 @@ def plan(
     """
     where = choose_device(device)
     check_precision(options.precision, where)
-    name = name or _default_name(name_of(data))
+    name = name or _default_name(data)
+    if len(name) > LONGEST_NAME:
+        raise SearchError(
+            f"A search's name must have at most {LONGEST_NAME} characters, but got {len(name):,}."
+        )
     link = stored(name)
     content = load_training(data, options.data, reading=reading_of(link))
     if link is not None:
@@ -130,14 +138,25 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _default_name(data: str) -> str:
-    folder = folder_of(data)
-    return data if folder is None else readable(folder.resolve().name) or data
+def _default_name(data: str | tuple[Tensor, Tensor] | Dataset[Any]) -> str:
+    """The name of a folder without its path, and of other data their own."""
+    called = name_of(data)
+    folder = folder_of(called)
+    return called if folder is None else readable(_resolved(folder).name) or called
+
+
+def _resolved(folder: Path) -> Path:
+    try:
+        return folder.resolve()
+    # It is too long, or a link to itself: who opens it says so.
+    except (OSError, RuntimeError, ValueError):
+        return folder
 
 
 def _stored_name(name: str, link: Link) -> str:
     """The name of the data, as the search has it if it means the same folder."""
     before = str(link.dataset.get("dataset", ""))
     here, there = folder_of(name), folder_of(before)
-    same = here is not None and there is not None and here.resolve() == there.resolve()
-    return before if same else name
+    if here is None or there is None or _resolved(here) != _resolved(there):
+        return name
+    return before

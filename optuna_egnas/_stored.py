@@ -61,8 +61,8 @@ def reading_note(link: Link) -> str:
     if not (link.dataset and reading_of(link) == 1):
         return ""
     return (
-        f"{link.name!r} was begun by version 0.1.0: its images are read and divided as they were "
-        "then, without EXIF orientation and transparency."
+        f"{link.name!r} was begun by version 0.1.0: its images are read and divided as that "
+        "version did it."
     )
 
 

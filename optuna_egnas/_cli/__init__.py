@@ -7,6 +7,7 @@ says why), 130 stopped by Ctrl-C, 143 by SIGTERM.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -33,6 +34,7 @@ def main() -> None:
     Without arguments it shows the help, also with exit code 2.
     """
     arguments = sys.argv[1:]
+    _print_any_text()
     try:
         ended = app(arguments or ["--help"], standalone_mode=False)
         sys.exit(ended if arguments else 2)
@@ -45,3 +47,10 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         fail(f"{error.format_message().rstrip('.')}. See `egnas --help`.")
+
+
+def _print_any_text() -> None:
+    """Print what an output's encoding lacks as escapes, in place of an error."""
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="backslashreplace")

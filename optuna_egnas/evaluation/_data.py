@@ -122,7 +122,7 @@ def folder_of(name: str) -> Path | None:
 
 def root_of(options: DataOptions) -> Path:
     """The folder of the published sets' files."""
-    return Path(_DEFAULT_ROOT if options.root is None else options.root).expanduser()
+    return located(_DEFAULT_ROOT if options.root is None else options.root)
 
 
 def read_digits(part: Part) -> Content:

@@ -27,6 +27,7 @@ from torch import Tensor
 from torchvision import datasets
 
 from ..errors import DataError, one_line
+from ._paths import is_file, short
 
 Part = Literal["train", "test"]
 
@@ -88,7 +89,7 @@ def find_published(name: str, part: Part, root: Path, *, download: bool) -> tupl
         _download(name, source, part, root)
         found = _found(source, part, root)
     if not found:
-        places = ", ".join(str(place) for place in source.places(root))
+        places = ", ".join(map(short, source.places(root)))
         debian = ", or install Debian's dataset-fashion-mnist" if name == "fashion-mnist" else ""
         raise DataError(
             f"{name} needs {', '.join(source.files(part))} in one folder, found in none of "
@@ -100,8 +101,8 @@ def find_published(name: str, part: Part, root: Path, *, download: bool) -> tupl
 def _found(source: IdxSource | CifarSource, part: Part, root: Path) -> tuple[Path, ...]:
     for place in source.places(root):
         files = [place / file for file in source.files(part)]
-        either = [file if file.is_file() else Path(f"{file}.gz") for file in files]
-        if all(file.is_file() for file in either):
+        either = [file if is_file(file) else Path(f"{file}.gz") for file in files]
+        if all(map(is_file, either)):
             return tuple(either)
     return ()
 
