@@ -18,6 +18,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
+from ._attributes import check_study, of_trial
 from ._claims import all_studies, all_trials, study_attributes
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
@@ -31,7 +32,7 @@ from ._link import (
     Role,
     check_same_search,
     find_search,
-    linked_studies,
+    no_search,
     plain,
     read_link,
     readable_link,
@@ -39,6 +40,7 @@ from ._link import (
     write_link,
 )
 from ._result import Result
+from ._rules import LONGEST_NAME
 from ._storage import DEFAULT_URL, open_storage
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
 TASK = ("input_shape", "classes", "n_valid")
 SHARED = (*TASK, "policy", "level", "max_params", "max_macs", "inherit")
-MAX_NAME = 500
-"""Characters of a name: what Optuna's tables hold, less those of "/macro"."""
 PATIENCE = 2.0
 """Seconds that a worker waits for another one to write what a study is."""
 POLL = 0.02
@@ -127,7 +127,7 @@ class LinkedStudies:
             valid_accuracy=_accuracy(end, passed[-1].score if passed else None),
             candidates=len(path),
             epochs=sum(proposal.candidate.epochs or 0 for proposal in path),
-            seconds=sum(trial.user_attrs.get("seconds", 0.0) for trial in trials_of(self)),
+            seconds=sum(of_trial(trial, "seconds") or 0.0 for trial in trials_of(self)),
             studies={"macro": self.macro.study_name, "micro": self.micro.study_name},
         )
 
@@ -232,17 +232,16 @@ def load_linked_studies(
     """Open a search by its name, also after its studies were renamed.
 
     Raises:
-        SearchError: there is none of this name; the message lists those that there are.
+        SearchError: there is none of this name, or it holds what this version cannot read; the
+            message lists those that there are, or names what that is.
     """
     opened = open_storage(storage, create=False)
     found = find_search(opened, name)
     if set(found) != set(ROLES):
-        names = sorted({link.name for _, link in linked_studies(opened)})
-        there = f"there are {', '.join(names)}" if names else "the storage holds none"
-        raise SearchError(f"There is no search named {name!r}: {there}.")
+        raise no_search(opened, name)
     # Without a pruner named here, Optuna's default one would stop candidates at equal step. No
     # risk: the published walk knows scores only, and stays exact.
-    return LinkedStudies(
+    studies = LinkedStudies(
         name=found["macro"][1].name,
         macro=optuna.load_study(
             study_name=found["macro"][0],
@@ -257,6 +256,10 @@ def load_linked_studies(
             pruner=BudgetPruner(risk=0),
         ),
     )
+    for role in ROLES:
+        study = studies.study(role)
+        check_study(study, study_attributes(study), all_trials(study))
+    return studies
 
 
 def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
@@ -318,10 +321,10 @@ def _await_link(study: Study) -> Link | None:
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME:
+    if not name.strip() or len(name) > LONGEST_NAME:
         raise SearchError(
-            f"A search must have a name of 1 to {MAX_NAME} characters, not all of them spaces, "
-            f"but got {name[:40]!r}{f' ({len(name)})' if len(name) > MAX_NAME else ''}."
+            f"A search must have a name of 1 to {LONGEST_NAME} characters, not all spaces, "
+            f"but got {name[:40]!r}{f' ({len(name)})' if len(name) > LONGEST_NAME else ''}."
         )
 
 

@@ -17,7 +17,7 @@ from .._arguments import (
     read_duration,
 )
 from ..errors import EgnasError
-from ._output import ending_in_order, errors, print_json, quiet_optuna, record
+from ._output import ending_in_order, errors, print_json, quiet_optuna, record, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,7 +231,11 @@ def _forecast(
     planned = plan(data, name=name, device=device, options=options)
     _tell_idle(options, planned.macro.policy)
     told = foretell(planned, options, workers=workers)
-    print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
+    if as_json:
+        print_json(told.to_json())
+        return
+    for line in told.lines():
+        say(line)
 
 
 def _tell_idle(options: SearchOptions, policy: str) -> None:
