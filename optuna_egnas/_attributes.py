@@ -208,9 +208,7 @@ def _check_ended(trial: FrozenTrial, where: str) -> None:
         raise SearchError(f"The values of {where} must be one, but are {len(trial.values or ())}.")
 
 
-def check_study(
-    study: Study, attributes: Mapping[str, Any], trials: Iterable[FrozenTrial]
-) -> None:
+def check_study(study: Study, trials: Iterable[FrozenTrial]) -> None:
     """Refuse a study of a search, some attribute of which this version cannot read.
 
     Raises:
@@ -218,6 +216,7 @@ def check_study(
     """
     if len(study.directions) != 1:
         raise SearchError(f"The study {quoted(study.study_name)} must have one objective.")
+    attributes = study.user_attrs
     for key in OF_STUDIES:
         of_study(attributes, key, study.study_name)
     for trial in trials:

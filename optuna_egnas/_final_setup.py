@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ._artifacts import open_artifacts
 from ._core.space import check_integer
 from ._final_claim import check_is_free
 from ._finals import (
@@ -17,6 +16,7 @@ from ._finals import (
     FinalSettings,
     all_begun,
     all_finals,
+    artifacts_of,
     finals,
     place_of_artifacts,
     write_begun,
@@ -120,7 +120,7 @@ def prepare_final(
     for seed in left:
         check_is_free(studies, seed)
     place = place_of_artifacts(studies)
-    store = open_artifacts(place)
+    store = artifacts_of(studies)
     for role in ROLES:
         write_places(studies.study(role), {**read_places(studies.macro), "artifacts": place})
     write_begun(studies, settings, seeds)

@@ -23,18 +23,20 @@ from optuna.artifacts import upload_artifact
 
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._attributes import checked
-from ._claims import study_attributes, write_attribute
+from ._claims import storage_of, study_attributes, write_attribute
 from ._final_records import BEGUN_RULE, FINAL_RULE, TEST_RULE
 from ._final_records import Begun as Begun
 from ._final_records import BegunTest as BegunTest
 from ._final_records import FinalRecord as FinalRecord
 from ._final_records import FinalSettings as FinalSettings
 from ._link import read_places
+from ._owners import OwnedStore
 from ._report import Report
 from ._rules import READING, Rule, quoted
 from .errors import SearchError
 
 if TYPE_CHECKING:
+    from ._artifacts import Store
     from ._linked import LinkedStudies
     from .evaluation._trained import TrainedNetwork
 
@@ -253,6 +255,19 @@ def accuracy_words(records: Sequence[FinalRecord]) -> str:
     return f"{mean(accuracies):.2f} +- {stdev(accuracies):.2f} % ({len(accuracies)} seeds)"
 
 
+def artifacts_of(studies: LinkedStudies) -> Store:
+    """The store of a search's files, which says whose they are.
+
+    Raises:
+        SearchError: it cannot be written to.
+    """
+    return OwnedStore(
+        store=open_artifacts(place_of_artifacts(studies)),
+        run=studies.link.run,
+        storage=storage_of(studies.micro),
+    )
+
+
 def place_of_artifacts(studies: LinkedStudies) -> str:
     """Where a search keeps its artifacts."""
     return full_place(read_places(studies.macro).get("artifacts", DEFAULT_PLACE))
@@ -287,8 +302,7 @@ def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
     """
-    place = place_of_artifacts(studies)
-    store = open_artifacts(place)
+    place, store = place_of_artifacts(studies), artifacts_of(studies)
     with TemporaryDirectory() as folder:
         file = Path(folder) / file_name
         file.write_bytes(content)

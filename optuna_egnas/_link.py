@@ -6,6 +6,7 @@ new id and drops its system attributes. The two studies share a run id and are f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +23,7 @@ from ._core.sound_micro import epochs_after
 from ._core.text import clipped, one_line
 from ._core.walk import Done, follow
 from ._core.words import verdict_words
-from ._rules import READING, quoted
+from ._rules import LONGEST_NAME, READING, quoted, shown
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
 
@@ -194,6 +195,39 @@ def partner_name(storage: BaseStorage, link: Link) -> str:
         f"The search {link.name!r} must have a macro and a micro study, but only its "
         f"{link.role} study is left."
     )
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no search can have.
+
+    Raises:
+        SearchError: it is empty, too long, or holds what no storage keeps.
+    """
+    if not name.strip() or len(name) > LONGEST_NAME:
+        length = f" ({len(name)})" if len(name) > LONGEST_NAME else ""
+        raise SearchError(
+            f"A search must have a name of 1 to {LONGEST_NAME} characters, not all of them "
+            f"spaces, but got {name[:40]!r}{length}."
+        )
+    # Databases keep neither bytes that are no text, nor the character of code 0.
+    if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in name):
+        raise SearchError(f"A search must have a name that is text, but got {quoted(name)}.")
+
+
+def check_plain(dataset: Mapping[str, Any]) -> None:
+    """Refuse what does not come back from JSON as it was.
+
+    Raises:
+        SearchError: there is such a value.
+    """
+    try:
+        same = json.loads(json.dumps(dict(dataset))) == plain(dataset)
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise SearchError(
+            f"`dataset` must hold plain values only, but got {shown(dict(dataset))}."
+        )
 
 
 def check_same_search(stored: Link, given: Link) -> None:

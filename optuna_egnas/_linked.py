@@ -6,7 +6,6 @@ search is (spaces, dataset, seed) is stored with it, and opening it as something
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -30,17 +29,17 @@ from ._link import (
     START,
     Link,
     Role,
+    check_name,
+    check_plain,
     check_same_search,
     find_search,
     no_search,
-    plain,
     read_link,
     readable_link,
     start_of,
     write_link,
 )
 from ._result import Result
-from ._rules import LONGEST_NAME
 from ._storage import DEFAULT_URL, open_storage
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
@@ -192,8 +191,8 @@ def create_in(
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
     has one.
     """
-    _check_name(name)
-    _check_plain(dataset or {})
+    check_name(name)
+    check_plain(dataset or {})
     macro = macro or MacroSpace()
     micro = micro or MicroSpace(**{field: getattr(macro, field) for field in SHARED})
     _check_same_task(macro, micro)
@@ -257,8 +256,7 @@ def load_linked_studies(
         ),
     )
     for role in ROLES:
-        study = studies.study(role)
-        check_study(study, study_attributes(study), all_trials(study))
+        check_study(studies.study(role), all_trials(studies.study(role)))
     return studies
 
 
@@ -318,23 +316,6 @@ def _await_link(study: Study) -> Link | None:
             return link
         time.sleep(POLL)
     return None
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME:
-        raise SearchError(
-            f"A search must have a name of 1 to {LONGEST_NAME} characters, not all spaces, "
-            f"but got {name[:40]!r}{f' ({len(name)})' if len(name) > LONGEST_NAME else ''}."
-        )
-
-
-def _check_plain(dataset: Mapping[str, Any]) -> None:
-    try:
-        same = json.loads(json.dumps(dict(dataset))) == plain(dataset)
-    except (TypeError, ValueError):
-        same = False
-    if not same:
-        raise SearchError(f"`dataset` must hold plain values only, but got {dict(dataset)!r}.")
 
 
 def _check_same_task(macro: MacroSpace, micro: MicroSpace) -> None:

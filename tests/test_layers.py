@@ -53,6 +53,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"evaluation", "_core", "_claims", "_translate", "_link", "_limits", "_stop", "errors"},
         {"torch", "optuna"},
     ),
+    "_owners": ({"_artifacts", "_core", "_rules", "_storage"}, {"optuna", "sqlalchemy"}),
     "_outage": (set(), {"optuna", "sqlalchemy"}),
     "_result": ({"_core"}, set()),
     "_linked": (
@@ -63,7 +64,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "_finals": (
         {"_artifacts", "_attributes", "_claims", "_core", "_final_records", "_link", "_linked"}
-        | {"_report", "_rules", "evaluation", "errors"},
+        | {"_owners", "_report", "_rules", "evaluation", "errors"},
         {"optuna"},
     ),
     "_final_records": ({"_rules", "_core", "_report", "errors"}, set()),

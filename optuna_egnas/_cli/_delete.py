@@ -29,8 +29,10 @@ def delete(
         if not yes and not _agreed(f"Delete {' and '.join(studies)} in {shown(storage)}?"):
             errors.print("Nothing was deleted.")
             return
-        delete_search(opened, name)
+        stay = delete_search(opened, name)
     errors.print(f"Deleted {' and '.join(studies)}.")
+    if stay is not None:
+        errors.print(stay)
 
 
 def _agreed(question: str) -> bool:
