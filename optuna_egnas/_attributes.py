@@ -34,7 +34,9 @@ from ._rules import (
     positive,
     quoted,
     seconds,
+    short_text,
     shown,
+    small,
     text,
     whole,
 )
@@ -81,6 +83,9 @@ THREE = all_of(list_of(seconds), lambda found: None if len(found) == 3 else "a l
 CLAIM_RULE = fields({"candidate": optional(candidate), "ahead": optional(flag)})
 SIGN_RULE = fields({"at": moment, "patience": optional(number)})
 OWNER_RULE = fields({"pid": whole, "started": number, "at": moment, "patience": optional(number)})
+BUDGET_RULE = fields(
+    {"epochs": positive, "learning_rate": number, "batch_size": positive}, others=False
+)
 PLACES_RULE = fields({"artifacts": optional(text), "data": optional(text)})
 LIMITS_RULE = fields({"ends": optional(number), "max_total_epochs": optional(count)})
 START_RULE = fields(
@@ -101,6 +106,8 @@ OF_IMAGES = fields(
         "image_size": optional(count),
         "test_fraction": number,
         "deterministic": optional(flag),
+        "recipe learning_rate": optional(number),
+        "recipe batch_size": optional(positive),
     }
 )
 
@@ -143,6 +150,9 @@ SHOWN: dict[str, Rule] = {
     "phase": plain_word,
     "train_accuracy": number,
     "train_correct": list_of(count),
+    "threads": small,
+    "micro_batch": list_of(optional(positive)),
+    "device": short_text,
 }
 """User attributes of a trial that are only shown."""
 OF_STUDIES: dict[str, Rule] = {

@@ -17,24 +17,21 @@ import torch
 
 from ._core.history import Candidate
 from ._dashboard import Board
-from ._final_claim import FinalClaim, claimed
+from ._final_claim import FinalClaim, begun_test, claimed, read_test, write_test
+from ._final_records import BegunTest
 from ._final_result import FinalResult
 from ._final_setup import FinalProgress, FinalSetup, prepare_final
 from ._finals import (
-    BegunTest,
     FinalRecord,
     FinalSettings,
     all_begun,
     all_finals,
-    begun_test,
     finals,
     place_of_artifacts,
     read_report,
-    read_test,
     store_final,
     stored_report,
     upload_report,
-    write_test,
 )
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL

@@ -1,17 +1,20 @@
-"""Who is at a final training: at most one process for each seed of a search at a time.
+"""Who is at a final training, and at its test: one process for each seed at a time.
 
 A claim is a user attribute of the micro study. Storages have no way to write one only where there
 is none yet, so a process writes its claim, waits, and goes on only if it finds its own; it looks
-again before it reads the test. The claim of a process that is dead is taken over.
+again before it reads the test. The claim of a process that is dead is taken over. That a test
+begins is stored before its images are read, so that nobody reads them again unknowingly.
 """
 
 from __future__ import annotations
 
+import os
+import platform
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +23,19 @@ from optuna.storages import InMemoryStorage
 from . import _alive
 from ._attributes import OWNER_RULE, checked
 from ._claims import storage_of, study_attributes, write_attribute
+from ._final_records import TEST_RULE, BegunTest
 from ._rules import all_of, fields, moment, quoted, text
 from .errors import SearchError
 
 if TYPE_CHECKING:
+    from ._final_records import FinalSettings
     from ._linked import LinkedStudies
 
 CLAIM = "egnas:final-claim:"
 """How the attributes of claims begin; the seed follows."""
 CLAIM_RULE = all_of(OWNER_RULE, fields({"host": text, "token": text, "since": moment}))
+TEST = "egnas:final-test:"
+"""The same of tests that have begun; the digest of the settings and the seed follow."""
 SETTLE = 0.2
 """Seconds after which the claims of processes that start together can be seen."""
 PATIENCE = 900.0
@@ -133,6 +140,37 @@ def at_work(attributes: Mapping[str, Any]) -> list[str]:
 def who(owner: Mapping[str, Any], since: object) -> str:
     """A process in words: its machine, its id, and since when it is at work."""
     return f"{owner.get('host')}, process {owner.get('pid')}, since {since}"
+
+
+def begun_test(reads: int) -> BegunTest:
+    """That this process begins a test now."""
+    return BegunTest(
+        at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        host=platform.node(),
+        pid=os.getpid(),
+        reads=reads,
+    )
+
+
+def write_test(
+    studies: LinkedStudies, settings: FinalSettings, seed: int, mark: BegunTest | None
+) -> None:
+    """Store how far the test of a final training is."""
+    value = None if mark is None else asdict(mark)
+    write_attribute(studies.micro, f"{TEST}{settings.digest()}:{seed}", value)
+
+
+def read_test(studies: LinkedStudies, settings: FinalSettings, seed: int) -> BegunTest | None:
+    """How far the test of a final training is; None where it has not begun.
+
+    Raises:
+        SearchError: it is not stored as this version does.
+    """
+    key = f"{TEST}{settings.digest()}:{seed}"
+    found = study_attributes(studies.micro).get(key)
+    return (
+        None if found is None else BegunTest(**checked(key, found, TEST_RULE, "the micro study"))
+    )
 
 
 def _key(seed: int | str) -> str:

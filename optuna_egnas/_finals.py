@@ -8,25 +8,21 @@ optuna-dashboard lists too.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from optuna.artifacts import upload_artifact
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
 
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._attributes import checked
 from ._claims import storage_of, study_attributes, write_attribute
-from ._final_records import BEGUN_RULE, FINAL_RULE, TEST_RULE
+from ._final_records import BEGUN_RULE, FINAL_RULE
 from ._final_records import Begun as Begun
-from ._final_records import BegunTest as BegunTest
 from ._final_records import FinalRecord as FinalRecord
 from ._final_records import FinalSettings as FinalSettings
 from ._link import read_places
@@ -36,6 +32,9 @@ from ._rules import READING, Rule, quoted
 from .errors import SearchError
 
 if TYPE_CHECKING:
+    from optuna.artifacts import ArtifactMeta
+    from optuna.study import Study
+
     from ._artifacts import Store
     from ._linked import LinkedStudies
     from .evaluation._trained import TrainedNetwork
@@ -44,8 +43,6 @@ FINAL = "egnas:final:"
 """How the attributes of final trainings begin; the digest of the settings and the seed follow."""
 BEGUN = "egnas:final-begun:"
 """The same of those that have begun, with any seed; the digest follows."""
-TEST = "egnas:final-test:"
-"""The same of tests that have begun; the digest and the seed follow."""
 LONGEST_FILE_NAME = 150
 """Bytes of a search's name in the name of a file: file systems take 255 in all."""
 
@@ -107,35 +104,6 @@ def _file_name(studies: LinkedStudies, seed: int) -> str:
     """What the files of a final training are called, but for their endings."""
     readable = re.sub(r"[^\w.-]+", "-", studies.name).encode()[:LONGEST_FILE_NAME]
     return f"{readable.decode(errors='ignore')}-seed{seed}"
-
-
-def begun_test(reads: int) -> BegunTest:
-    """That this process begins a test now."""
-    return BegunTest(
-        at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        host=platform.node(),
-        pid=os.getpid(),
-        reads=reads,
-    )
-
-
-def write_test(
-    studies: LinkedStudies, settings: FinalSettings, seed: int, mark: BegunTest | None
-) -> None:
-    """Store how far the test of a final training is."""
-    value = None if mark is None else asdict(mark)
-    write_attribute(studies.micro, f"{TEST}{settings.digest()}:{seed}", value)
-
-
-def read_test(studies: LinkedStudies, settings: FinalSettings, seed: int) -> BegunTest | None:
-    """How far the test of a final training is; None where it has not begun.
-
-    Raises:
-        SearchError: it is not stored as this version does.
-    """
-    key = f"{TEST}{settings.digest()}:{seed}"
-    found = study_attributes(studies.micro).get(key)
-    return None if found is None else BegunTest(**_checked(studies, key, found, TEST_RULE))
 
 
 def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> None:
@@ -266,6 +234,22 @@ def artifacts_of(studies: LinkedStudies) -> Store:
         run=studies.link.run,
         storage=storage_of(studies.micro),
     )
+
+
+def uploads_of(study: Study) -> list[ArtifactMeta]:
+    """What was uploaded to a study.
+
+    Raises:
+        SearchError: another program has written what cannot be read of it.
+    """
+    try:
+        return get_all_artifact_meta(study, storage=storage_of(study))
+    except READING as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise SearchError(
+            f"The artifacts of {quoted(study.study_name)} must be listed as Optuna does, but are "
+            f"not: {reason}"
+        ) from None
 
 
 def place_of_artifacts(studies: LinkedStudies) -> str:

@@ -66,6 +66,15 @@ def few(found: Any) -> str | None:
     return "a whole number from 1 to 100,000" if positive(found) or found > 100_000 else None
 
 
+def small(found: Any) -> str | None:
+    return "a whole number from 1 to 10,000" if positive(found) or found > 10_000 else None
+
+
+def short_text(found: Any) -> str | None:
+    good = isinstance(found, str) and len(found) <= 100
+    return None if good else "a text of at most 100 characters"
+
+
 def number(found: Any) -> str | None:
     good = isinstance(found, (int, float)) and not isinstance(found, bool)
     return None if good and abs(found) < 1e300 else "a finite number"

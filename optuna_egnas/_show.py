@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ._console import PlainConsole, lines
-from ._core.text import shell_word
+from ._core.text import printable, shell_word
 from ._core.words import clock
 from ._entries import entries
 from ._estimate import seconds_left, told
@@ -113,7 +113,7 @@ def csv_of(studies: LinkedStudies) -> str:
         architecture = entry.architecture
         writer.writerow(
             [
-                *(getattr(entry, field) for field in _PLAIN),
+                *(_plain(getattr(entry, field)) for field in _PLAIN),
                 architecture.depth,
                 architecture.width,
                 " ".join(architecture.ops),
@@ -122,6 +122,11 @@ def csv_of(studies: LinkedStudies) -> str:
             ]
         )
     return text.getvalue()
+
+
+def _plain(value: object) -> object:
+    """A value as a cell: of a text, what a terminal would obey is shown as escapes."""
+    return printable(value) if isinstance(value, str) else value
 
 
 def print_summaries(found: list[Summary], storage: str) -> None:

@@ -35,7 +35,16 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_limits": ({"_attributes", "_claims", "_link", "_translate"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
     "pruners": (
-        {"pruners", "samplers", "_core", "_claims", "_translate", "_link", "errors"},
+        {
+            "pruners",
+            "samplers",
+            "_attributes",
+            "_core",
+            "_claims",
+            "_translate",
+            "_link",
+            "errors",
+        },
         {"optuna"},
     ),
     "evaluation": (
@@ -69,7 +78,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "_final_records": ({"_rules", "_core", "_report", "errors"}, set()),
     "_final_claim": (
-        {"_alive", "_rules", "_attributes", "_claims", "_linked", "errors"},
+        {"_alive", "_rules", "_attributes", "_claims", "_final_records", "_linked", "errors"},
         {"optuna"},
     ),
     "_final_result": ({"_finals", "_report"}, set()),

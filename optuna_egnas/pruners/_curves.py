@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from .._attributes import BUDGET_RULE, checked
 from .._claims import BUDGET, claimed_phase
 from .._core.budget import Budget, Size
 from .._core.proposal import Bar, Done, Proposal
@@ -83,9 +84,15 @@ class Reading:
 
 
 def stored_budget(trial: FrozenTrial) -> Budget | None:
-    """The budget that a trial was given, as it was stored."""
+    """The budget that a trial was given, as it was stored.
+
+    Raises:
+        SearchError: it is not stored as this version does.
+    """
     record = trial.user_attrs.get(BUDGET)
-    return None if record is None else Budget(**record)
+    if record is None:
+        return None
+    return Budget(**checked(BUDGET, record, BUDGET_RULE, f"trial {trial.number}"))
 
 
 def size_of(size: SizeOf | None, trial: FrozenTrial) -> Size | None:
