@@ -15,6 +15,7 @@ from ._attributes import check_study
 from ._claims import CLAIM, OWNER, all_trials, is_alive, study_attributes
 from ._core.text import clipped, one_line
 from ._final_claim import at_work, who
+from ._finals import all_begun, all_finals
 from ._link import (
     ROLES,
     Link,
@@ -130,6 +131,11 @@ def check_may_be_deleted(storage: BaseStorage, name: str) -> tuple[str, ...]:
             f"A search must be at rest to be deleted, but {quoted(name)} is in its final training "
             f"now ({_few(finals)}): stop that first."
         )
+    if len(found) == len(ROLES):
+        # They name files, which are to be removed.
+        whole = load_linked_studies(storage=storage, name=name)
+        all_begun(whole)
+        all_finals(whole)
     return tuple(study.study_name for study in studies)
 
 

@@ -165,11 +165,12 @@ def test_what_is_only_shown_hinders_nothing(value: Any, egnas: Shell) -> None:
 def test_final_trainings_of_a_newer_version(key: str, value: Any, of: int, egnas: Shell) -> None:
     write(egnas, "study_user", key, json.dumps(value), of=of)
 
-    said = [run_through(egnas, command) for command in (*READ[:2], WORK[1])]
+    said = [run_through(egnas, command) for command in (*READ[:2], WORK[1], WORK[4])]
 
     assert said[0] is None, "it is listed"
     refusals = [each for each in said if each is not None]
-    assert refusals and all(key in each for each in refusals), refusals
+    assert said[-1] is not None, "it is not deleted"
+    assert all(key in each for each in refusals), refusals
 
 
 def test_text_that_is_no_json(egnas: Shell) -> None:
