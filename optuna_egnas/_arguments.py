@@ -25,12 +25,11 @@ Storage = Annotated[
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     """For shell completion: the names of the searches in the storage. Never raises."""
     with suppress(Exception):
-        from ._link import linked_studies
+        from ._link import search_names
         from ._storage import open_storage
 
         opened = open_storage(ctx.params.get("storage") or STORAGE, create=False)
-        names = {link.name for _, link in linked_studies(opened)}
-        return sorted(name for name in names if name.startswith(incomplete))
+        return [name for name in search_names(opened) if name.startswith(incomplete)]
     return []
 
 

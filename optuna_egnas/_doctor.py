@@ -17,9 +17,10 @@ from optuna.trial import TrialState
 
 from ._artifacts import DEFAULT_PLACE, open_artifacts
 from ._claims import all_trials, is_alive
+from ._core.text import shell_word
 from ._link import ROLES, read_places
 from ._linked import load_linked_studies
-from ._searches import summaries
+from ._searches import check_may_be_deleted, summaries
 from ._storage import open_storage, parse_url, shown
 from .errors import DataError, EgnasError
 
@@ -183,7 +184,7 @@ def _searches(opened: BaseStorage) -> Iterator[Check]:
         try:
             studies = load_linked_studies(storage=opened, name=each.name)
         except EgnasError as error:
-            advice = f"egnas delete {each.name}"
+            advice = _advice(opened, each.name)
             yield Check("storage", "warn", f"search {each.name}: {error}", advice)
             continue
         running = [
@@ -199,6 +200,15 @@ def _searches(opened: BaseStorage) -> Iterator[Check]:
             yield Check("storage", "warn", f"{said}, {dead} left by dead workers", advice)
         else:
             yield Check("storage", "ok", said)
+
+
+def _advice(opened: BaseStorage, name: str) -> str:
+    """What to do about a search that cannot be opened."""
+    try:
+        check_may_be_deleted(opened, name)
+    except EgnasError:
+        return "use it with the version or the program that has written it"
+    return f"egnas delete {shell_word(name)}"
 
 
 def _artifacts(opened: BaseStorage | None, given: str | None) -> Iterator[Check]:

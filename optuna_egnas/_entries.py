@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optuna.trial import TrialState
 
+from ._attributes import LONGEST_WORDS, of_trial, words_of_trial
 from ._claims import STOPPED, all_trials, is_alive
 from ._core.architecture import Architecture
 from ._core.history import Candidate, Outcome, Trained
 from ._core.proposal import Step, Verdict
+from ._core.text import clipped
 from ._core.walk import Done, follow
 from ._core.words import name_candidate, verdict_words
 from ._link import ROLES, Role
@@ -146,7 +148,7 @@ def _steps(
             phase=step.proposal.phase,
             name=name_candidate(step.proposal),
             fate=step.verdict.value,
-            words=verdict_words(step),
+            words=clipped(verdict_words(step), LONGEST_WORDS),
             score=step.score,
             standard_error=standard_error(step.score, reader.space.n_valid),
             best=best if counts else None,
@@ -167,7 +169,7 @@ def _aside(
     yield Entry(
         place=None,
         number=trial.number,
-        phase=str(trial.user_attrs.get("phase", "")),
+        phase=of_trial(trial, "phase") or "",
         name=f"depth {architecture.depth}, width {architecture.width}",
         fate=told[0],
         words=told[1],
@@ -180,24 +182,22 @@ def _aside(
 
 def _fate(trial: FrozenTrial, *, ended: bool) -> tuple[str, str] | None:
     """What became of a trial beside the walk, and the same in words."""
-    attributes = trial.user_attrs
     if trial.state is TrialState.COMPLETE:
         return AHEAD, "trained ahead, and not asked for" if ended else "trained ahead of the walk"
     if trial.state is TrialState.PRUNED:
-        return STOPPED_EARLY, f"stopped: {attributes.get(STOPPED, 'by the pruner')}"
-    if trial.state is TrialState.FAIL and "error" in attributes:
-        return FAILED, f"failed: {attributes['error']}"
+        return STOPPED_EARLY, f"stopped: {words_of_trial(trial, STOPPED, 'by the pruner')}"
+    if trial.state is TrialState.FAIL and "error" in trial.user_attrs:
+        return FAILED, f"failed: {words_of_trial(trial, 'error', '')}"
     if trial.state is TrialState.RUNNING and is_alive(trial):
         return RUNNING, "in training"
     if trial.state is TrialState.WAITING:
         return None
-    return LOST, f"cut off: {attributes.get('dropped', 'its worker was lost')}"
+    return LOST, f"cut off: {words_of_trial(trial, 'dropped', 'its worker was lost')}"
 
 
 def _measured(
     candidate: Candidate, trial: FrozenTrial | None, reader: Reader, role: Role
 ) -> dict[str, Any]:
-    attributes = trial.user_attrs if trial else {}
     values = trial.intermediate_values if trial else {}
     return {
         "role": role,
@@ -205,7 +205,7 @@ def _measured(
         "params": reader.space.params(candidate.architecture),
         "macs": reader.space.macs(candidate.architecture),
         "epochs": candidate.epochs,
-        "train_accuracy": attributes.get("train_accuracy"),
-        "seconds": float(attributes.get("seconds") or 0.0),
+        "train_accuracy": of_trial(trial, "train_accuracy"),
+        "seconds": float(of_trial(trial, "seconds") or 0.0),
         "curve": tuple(reader.sign * value for _, value in sorted(values.items())),
     }

@@ -7,11 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.artifacts import get_all_artifact_meta
-
-from ._artifacts import open_artifacts
-from ._claims import storage_of
-from ._finals import load_final, place_of_artifacts, upload
+from ._finals import artifacts_of, load_final, upload, uploads_of
 from ._link import read_places
 from ._linked import LinkedStudies
 from ._stored import stored_images, stored_test
@@ -107,9 +103,8 @@ def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
 
 def _artifact(studies: LinkedStudies, file: Path) -> str:
     """The id of a file among the artifacts, where it is uploaded unless it is there already."""
-    content, study = file.read_bytes(), studies.micro
-    store = open_artifacts(place_of_artifacts(studies))
-    for known in get_all_artifact_meta(study, storage=storage_of(study)):
+    content, store = file.read_bytes(), artifacts_of(studies)
+    for known in uploads_of(studies.micro):
         if known.filename == file.name:
             # One that cannot be read is uploaded anew; each store has its own errors for that.
             with suppress(Exception), store.open_reader(known.artifact_id) as stored:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ import torch
 
 from ._core.history import Candidate
 from ._dashboard import Board
+from ._final_claim import FinalClaim, begun_test, claimed, read_test, write_test
+from ._final_records import BegunTest
 from ._final_result import FinalResult
 from ._final_setup import FinalProgress, FinalSetup, prepare_final
 from ._finals import (
@@ -28,9 +30,12 @@ from ._finals import (
     place_of_artifacts,
     read_report,
     store_final,
+    stored_report,
+    upload_report,
 )
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL
+from ._stored import read_recipe
 from .errors import SearchError
 from .evaluation._augmentation import channel_statistics
 from .evaluation._checkpoint import Checkpoint, Checkpoints, Place
@@ -39,13 +44,13 @@ from .evaluation._course import Task, course, lacks_memory
 from .evaluation._examination import examine
 from .evaluation._images import GROUND
 from .evaluation._trained import TrainedNetwork
-from .evaluation._training import Recipe
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from ._final_setup import Given
     from ._linked import LinkedStudies
+    from ._report import Report
     from .options import TrainOptions
 
 
@@ -161,7 +166,7 @@ def _place(
 ) -> Place:
     link = studies.link
     role, candidate = f"final-{settings.digest()}", _candidate(settings, seed)
-    recipe = Recipe(**settings.recipe)
+    recipe = read_recipe(settings.recipe)
     return checkpoints.place(link.run, role, candidate, recipe, final_seed(link.seed))
 
 
@@ -171,6 +176,15 @@ def _candidate(settings: FinalSettings, seed: int) -> Candidate:
 
 def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> None:
     """Train with one seed, test, store. `spent`: seconds of all epochs of this run so far."""
+    with claimed(setup.studies, told.seed) as claim:
+        # Another process may have ended it while this one looked at the data.
+        if all(record.seed != told.seed for record in finals(setup.studies, setup.settings)):
+            _train_claimed(setup, told, spent, claim)
+
+
+def _train_claimed(
+    setup: FinalSetup, told: FinalProgress, spent: list[float], claim: FinalClaim
+) -> None:
     place = _place(setup.studies, setup.settings, told.seed, setup.checkpoints)
     done = start = place.newest() or Checkpoint(records=(), state={})
     told = replace(told, epoch=done.epoch)
@@ -178,6 +192,7 @@ def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> No
     try:
         for done in _epochs(setup, told.seed, start, place):
             spent.append(done.records[-1].seconds)
+            claim.show(spent[-1])
             left = told.epochs * (told.count - told.index) - done.epoch
             told = replace(
                 told,
@@ -189,7 +204,8 @@ def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> No
     finally:
         # Also at the end: whatever goes wrong with the test or the files, the training is done.
         place.write()
-    record = _tested(setup, done, told.seed)
+    claim.check()
+    record = _tested(setup, done, told)
     place.remove()
     setup.watch(replace(told, record=record))
 
@@ -200,7 +216,7 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
     task = Task(
         training=setup.training,
         validation=None,
-        recipe=Recipe(**settings.recipe),
+        recipe=read_recipe(settings.recipe),
         seed=final_seed(link.seed),
         device=setup.device,
         input_shape=link.space.input_shape,
@@ -224,9 +240,9 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
             yield done
 
 
-def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
+def _tested(setup: FinalSetup, done: Checkpoint, told: FinalProgress) -> FinalRecord:
     """Test the network of a training that has ended, and store both."""
-    settings, link = setup.settings, setup.studies.link
+    settings, link, seed = setup.settings, setup.studies.link, told.seed
     statistics = channel_statistics(setup.training.images)
     trained = TrainedNetwork(
         search=setup.studies.name,
@@ -241,7 +257,7 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
         reading=link.dataset.get("reading", 1),
         ground=link.dataset.get("ground", GROUND),
     )
-    report = examine(trained, setup.read_test(), device=setup.device)
+    report, mark = _report(setup, trained, told)
     return store_final(
         setup.studies,
         replace(trained, test_correct=report.correct, n_test=report.total),
@@ -251,4 +267,43 @@ def _tested(setup: FinalSetup, done: Checkpoint, seed: int) -> FinalRecord:
         seconds=sum(record.seconds for record in done.records),
         device=str(setup.device),
         threads=torch.get_num_threads(),
+        report_id=mark.report_id,
+        test_reads=mark.reads,
+    )
+
+
+def _report(
+    setup: FinalSetup, trained: TrainedNetwork, told: FinalProgress
+) -> tuple[Report, BegunTest]:
+    """The test of a network, and how often the test images were read for it.
+
+    Before they are read, that is stored, and right after that, what the test has given: whatever
+    happens in between, it is known that they were read.
+    """
+    studies, settings, seed = setup.studies, setup.settings, trained.seed
+    before = read_test(studies, settings, seed)
+    if before is not None and before.report_id is not None:
+        with suppress(SearchError):
+            return stored_report(studies, before.report_id), before
+    if before is not None:
+        setup.watch(replace(told, note=_again(before)))
+    mark = begun_test(reads=before.reads + 1 if before else 1)
+    write_test(studies, settings, seed, mark)
+    try:
+        report = examine(trained, setup.read_test(), device=setup.device)
+    except Exception:
+        # Nobody has seen an answer.
+        write_test(studies, settings, seed, before)
+        raise
+    mark = replace(mark, report_id=upload_report(studies, report, seed))
+    write_test(studies, settings, seed, mark)
+    return report, mark
+
+
+def _again(before: BegunTest) -> str:
+    times = "once" if before.reads == 1 else f"{before.reads} times"
+    return (
+        f"The test images are read once more: they were read {times} for this network, the last "
+        f"time at {before.at} by process {before.pid} on {before.host}, which ended before its "
+        "result was stored."
     )

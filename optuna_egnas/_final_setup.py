@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ._artifacts import open_artifacts
 from ._core.space import check_integer
+from ._final_claim import check_is_free
 from ._finals import (
     FinalRecord,
     FinalSettings,
     all_begun,
     all_finals,
+    artifacts_of,
     finals,
     place_of_artifacts,
     write_begun,
@@ -27,6 +29,7 @@ from ._storage import DEFAULT_URL, full_url
 from ._stored import (
     GROUND_KEY,
     final_recipe,
+    read_recipe,
     reading_of,
     stored_source,
     stored_split,
@@ -40,7 +43,6 @@ from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_tr
 from .evaluation._images import GROUND
 from .evaluation._precision import check_precision
 from .evaluation._test_images import check_test, given_test
-from .evaluation._training import Recipe
 from .options import TrainOptions
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class FinalProgress:
     `index` and `count` say which of the trainings of this run it is, the first one being 0.
     `train_accuracy` is a fraction, None before the first epoch. `seconds_left` are those of all
     trainings of the run; None while nobody can tell. `record` comes with the test, at the end.
+    `note` is a sentence that must be heard: that the test images are read once more, say.
     """
 
     seed: int
@@ -74,6 +77,7 @@ class FinalProgress:
     train_accuracy: float | None = None
     seconds_left: float | None = None
     record: FinalRecord | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,24 +126,33 @@ def prepare_final(
     settings, training = _settings(studies, content, epochs, options)
     check_precision(settings.recipe.get("precision", "fp32"), where)
     _check_not_trained_otherwise(studies, settings, again=options.again)
+    trained = {record.seed for record in finals(studies, settings)}
+    left = tuple(seed for seed in range(seeds) if seed not in trained)
+    for seed in left:
+        check_is_free(studies, seed)
     place = place_of_artifacts(studies)
-    store = open_artifacts(place)
+    store = artifacts_of(studies)
     for role in ROLES:
         write_places(studies.study(role), {**read_places(studies.macro), "artifacts": place})
     write_begun(studies, settings, seeds)
-    trained = {record.seed for record in finals(studies, settings)}
     return FinalSetup(
         studies=studies,
         settings=settings,
-        seeds=tuple(seed for seed in range(seeds) if seed not in trained),
+        seeds=left,
         training=moved(training, where),
         class_names=content.class_names,
         read_test=read_test,
         device=where,
         checkpoints=Checkpoints(store=store, seconds=options.checkpoint_seconds),
-        watch=watch or (lambda _: None),
+        watch=watch or _warn,
         storage=full_url(storage),
     )
+
+
+def _warn(event: FinalProgress) -> None:
+    """Where nobody watches, only what must not go unheard is told."""
+    if event.note is not None:
+        warnings.warn(event.note, stacklevel=2)
 
 
 def default_epochs(n_train: int, longest: int) -> int:
@@ -204,7 +217,7 @@ def _settings(
     settings = replace(
         before,
         epochs=epochs or before.epochs,
-        recipe=Recipe(**{**before.recipe, **options.recipe}).to_json(),
+        recipe=replace(read_recipe(before.recipe), **options.recipe).to_json(),
         n_train=len(images.labels),
         ema=before.ema if options.ema is None else options.ema,
     )

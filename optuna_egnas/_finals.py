@@ -7,27 +7,35 @@ optuna-dashboard lists too.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from optuna.artifacts import upload_artifact
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
 
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
-from ._claims import study_attributes, write_attribute
-from ._core.architecture import Architecture
+from ._attributes import checked
+from ._claims import storage_of, study_attributes, write_attribute
+from ._final_records import BEGUN_RULE, FINAL_RULE
+from ._final_records import Begun as Begun
+from ._final_records import FinalRecord as FinalRecord
+from ._final_records import FinalSettings as FinalSettings
 from ._link import read_places
-from ._report import Bin, Report, bins_from_json, calibration_error
+from ._owners import OwnedStore
+from ._report import Report
+from ._rules import UNREADABLE, Rule, quoted
 from .errors import SearchError
 
 if TYPE_CHECKING:
+    from optuna.artifacts import ArtifactMeta
+    from optuna.study import Study
+
+    from ._artifacts import Store
     from ._linked import LinkedStudies
     from .evaluation._trained import TrainedNetwork
 
@@ -35,122 +43,8 @@ FINAL = "egnas:final:"
 """How the attributes of final trainings begin; the digest of the settings and the seed follow."""
 BEGUN = "egnas:final-begun:"
 """The same of those that have begun, with any seed; the digest follows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinalSettings:
-    """What makes a final training the one that it is, but for its seed.
-
-    Args:
-        architecture: the network.
-        epochs: all of them are trained, and the last one's weights count.
-        recipe: the fields of a `Recipe`.
-        n_train: training images, those that the search has validated on among them.
-        ema: by how much an average of the weights keeps of itself at each step; 0: no average.
-    """
-
-    architecture: Architecture
-    epochs: int
-    recipe: Mapping[str, Any]
-    n_train: int
-    ema: float = 0.0
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> FinalSettings:
-        """Read what `to_json` wrote."""
-        return cls(**{**record, "architecture": Architecture.from_json(record["architecture"])})
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "architecture": self.architecture.to_json(),
-            "epochs": self.epochs,
-            "recipe": dict(self.recipe),
-            "n_train": self.n_train,
-            "ema": self.ema,
-        }
-
-    def digest(self) -> str:
-        """12 hex digits that tell these settings from others."""
-        text = json.dumps(self.to_json(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinalRecord:
-    """A final training that has ended, and its test.
-
-    Args:
-        seed: which of the trainings with these settings, from 0.
-        settings: how it was trained.
-        train_accuracy: fraction of right answers in its last epoch, on augmented images.
-        test_correct: right answers on the test images, which were read once, after the training.
-        n_test: test images.
-        class_correct, class_total: the same class by class.
-        bins: how sure it was, and how often right.
-        seconds: of training.
-        device, threads: where it was trained.
-        artifact_id, file_name: of the network's file; `load_final` reads it.
-        report_id: of the file of its `Report`; `load_report` reads it.
-        stored: when, in ISO 8601, UTC.
-    """
-
-    seed: int
-    settings: FinalSettings
-    train_accuracy: float
-    test_correct: int
-    n_test: int
-    class_correct: tuple[int, ...]
-    class_total: tuple[int, ...]
-    bins: tuple[Bin, ...]
-    seconds: float
-    device: str
-    threads: int
-    artifact_id: str
-    file_name: str
-    report_id: str
-    stored: str
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> FinalRecord:
-        """Read what `to_json` wrote."""
-        values = dict(record)
-        for derived in ("epochs", "test_accuracy", "calibration_error"):
-            del values[derived]
-        values["settings"] = FinalSettings.from_json(values["settings"])
-        values["bins"] = bins_from_json(values["bins"])
-        for key in ("class_correct", "class_total"):
-            values[key] = tuple(values[key])
-        return cls(**values)
-
-    @property
-    def epochs(self) -> int:
-        """Those of its training."""
-        return self.settings.epochs
-
-    @property
-    def test_accuracy(self) -> float:
-        """Fraction of right answers on the test images."""
-        return self.test_correct / self.n_test
-
-    @property
-    def calibration_error(self) -> float:
-        """The expected calibration error on the test images."""
-        return calibration_error(self.bins)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, also those that follow from others."""
-        values = {name: getattr(self, name) for name in FinalRecord.__slots__}
-        return {
-            **values,
-            "settings": self.settings.to_json(),
-            "bins": [each.to_json() for each in self.bins],
-            "class_correct": list(self.class_correct),
-            "class_total": list(self.class_total),
-            "epochs": self.epochs,
-            "test_accuracy": self.test_accuracy,
-            "calibration_error": self.calibration_error,
-        }
+LONGEST_FILE_NAME = 150
+"""Bytes of a search's name in the name of a file: file systems take 255 in all."""
 
 
 def store_final(
@@ -163,18 +57,20 @@ def store_final(
     seconds: float,
     device: str,
     threads: int,
+    report_id: str | None = None,
+    test_reads: int = 1,
 ) -> FinalRecord:
     """Upload a network and its test to the micro study, then write its record there.
 
-    A crash in between leaves files that no record names, and no harm.
+    A crash in between leaves files that no record names, and no harm. `report_id`: of the test,
+    where it is uploaded already.
 
     Raises:
         SearchError: the files cannot be written.
     """
     from .evaluation._trained import packed
 
-    readable = re.sub(r"[^\w.-]+", "-", studies.name)
-    name = f"{readable}-seed{trained.seed}"
+    name = _file_name(studies, trained.seed)
     record = FinalRecord(
         seed=trained.seed,
         settings=settings,
@@ -189,21 +85,25 @@ def store_final(
         threads=threads,
         artifact_id=upload(studies, f"{name}.egnas", packed(trained)),
         file_name=f"{name}.egnas",
-        report_id=upload(studies, f"{name}.json", json.dumps(report.to_json()).encode()),
+        report_id=report_id or upload_report(studies, report, trained.seed),
         stored=datetime.now(timezone.utc).isoformat(),
+        test_reads=test_reads,
     )
     key = f"{FINAL}{settings.digest()}:{trained.seed}"
     write_attribute(studies.micro, key, record.to_json())
     return record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """Final trainings that have begun: their settings, how many seeds at most, and when last."""
+def upload_report(studies: LinkedStudies, report: Report, seed: int) -> str:
+    """Upload a test to the micro study; returns the artifact's id."""
+    content = json.dumps(report.to_json()).encode()
+    return upload(studies, f"{_file_name(studies, seed)}.json", content)
 
-    settings: FinalSettings
-    seeds: int
-    at: str
+
+def _file_name(studies: LinkedStudies, seed: int) -> str:
+    """What the files of a final training are called, but for their endings."""
+    readable = re.sub(r"[^\w.-]+", "-", studies.name).encode()[:LONGEST_FILE_NAME]
+    return f"{readable.decode(errors='ignore')}-seed{seed}"
 
 
 def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> None:
@@ -218,9 +118,18 @@ def write_begun(studies: LinkedStudies, settings: FinalSettings, seeds: int) -> 
 
 
 def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
-    """All final trainings of a search that have ever begun, the latest last."""
+    """All final trainings of a search that have ever begun, the latest last.
+
+    Raises:
+        SearchError: one of them is not stored as this version does.
+    """
     found = [
-        Begun(**{**value, "settings": FinalSettings.from_json(value["settings"])})
+        Begun(
+            **{
+                **_checked(studies, key, value, BEGUN_RULE),
+                "settings": FinalSettings.from_json(value["settings"]),
+            }
+        )
         for key, value in study_attributes(studies.micro).items()
         if key.startswith(BEGUN)
     ]
@@ -228,10 +137,16 @@ def all_begun(studies: LinkedStudies) -> tuple[Begun, ...]:
 
 
 def all_finals(studies: LinkedStudies) -> tuple[FinalRecord, ...]:
-    """All final trainings of a search that have ended, the oldest first."""
+    """All final trainings of a search that have ended, the oldest first.
+
+    Raises:
+        SearchError: one of them is not stored as this version does.
+    """
     attributes = study_attributes(studies.micro)
     found = [
-        FinalRecord.from_json(value) for key, value in attributes.items() if key.startswith(FINAL)
+        FinalRecord.from_json(_checked(studies, key, value, FINAL_RULE))
+        for key, value in attributes.items()
+        if key.startswith(FINAL)
     ]
     return tuple(sorted(found, key=lambda record: record.stored))
 
@@ -273,8 +188,31 @@ def load_report(studies: LinkedStudies, seed: int | None = None) -> Report:
 
 def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
     """The test that a record stands for, with its confusion matrix."""
-    content = _content(studies, record.report_id, "The report of a final training")
-    return Report.from_json(json.loads(content))
+    report = stored_report(studies, record.report_id)
+    shape = (report.correct, report.total, len(report.bins))
+    if shape != (record.test_correct, record.n_test, len(record.bins)):
+        raise SearchError(
+            f"The report {record.report_id} must be that of seed {record.seed}, but is another."
+        )
+    return report
+
+
+def stored_report(studies: LinkedStudies, report_id: str) -> Report:
+    """A test that is among the artifacts of a search.
+
+    Raises:
+        SearchError: it is not there, or is no test.
+    """
+    content = _content(studies, report_id, "The report of a final training")
+    try:
+        report = Report.from_json(json.loads(content))
+        sides = {len(report.class_names), *map(len, (report.confusion, *report.confusion))}
+        good = len(sides) == 1 and report.total > 0
+    except UNREADABLE:
+        good = False
+    if not good:
+        raise SearchError(f"The report {report_id} of a final training must be whole, but is not.")
+    return report
 
 
 def accuracy_words(records: Sequence[FinalRecord]) -> str:
@@ -285,9 +223,42 @@ def accuracy_words(records: Sequence[FinalRecord]) -> str:
     return f"{mean(accuracies):.2f} +- {stdev(accuracies):.2f} % ({len(accuracies)} seeds)"
 
 
+def artifacts_of(studies: LinkedStudies) -> Store:
+    """The store of a search's files, which says whose they are.
+
+    Raises:
+        SearchError: it cannot be written to.
+    """
+    return OwnedStore(
+        store=open_artifacts(place_of_artifacts(studies)),
+        run=studies.link.run,
+        storage=storage_of(studies.micro),
+    )
+
+
+def uploads_of(study: Study) -> list[ArtifactMeta]:
+    """What was uploaded to a study.
+
+    Raises:
+        SearchError: another program has written what cannot be read of it.
+    """
+    try:
+        return get_all_artifact_meta(study, storage=storage_of(study))
+    except UNREADABLE as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise SearchError(
+            f"The artifacts of {quoted(study.study_name)} must be listed as Optuna does, but are "
+            f"not: {reason}"
+        ) from None
+
+
 def place_of_artifacts(studies: LinkedStudies) -> str:
     """Where a search keeps its artifacts."""
     return full_place(read_places(studies.macro).get("artifacts", DEFAULT_PLACE))
+
+
+def _checked(studies: LinkedStudies, key: str, found: Any, rule: Rule) -> Any:
+    return checked(key, found, rule, f"the study {quoted(studies.micro.study_name)}")
 
 
 def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
@@ -315,8 +286,7 @@ def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
     """
-    place = place_of_artifacts(studies)
-    store = open_artifacts(place)
+    place, store = place_of_artifacts(studies), artifacts_of(studies)
     with TemporaryDirectory() as folder:
         file = Path(folder) / file_name
         file.write_bytes(content)

@@ -16,6 +16,7 @@ from itertools import islice, pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._attributes import FORECAST_RULE
 from ._claims import study_attributes, write_attribute
 from ._core.encoding import Names, ranges
 from ._core.history import Candidate, History
@@ -109,9 +110,9 @@ def write_forecast(studies: LinkedStudies, forecast: Forecast) -> None:
 
 
 def read_forecast(studies: LinkedStudies) -> Forecast | None:
-    """The forecast of a search's start; None where there was none."""
+    """The forecast of a search's start; None where there was none that could be read."""
     record = study_attributes(studies.macro).get(FORECAST)
-    return None if record is None else Forecast.from_json(record)
+    return None if record is None or FORECAST_RULE(record) else Forecast.from_json(record)
 
 
 def seconds_per_write(study: Study) -> float:

@@ -6,10 +6,10 @@ users, such as names, is escaped.
 
 from __future__ import annotations
 
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ._core.text import html
 from ._entries import Entry, entries
 from .visualization import network_svg
 from .visualization._style import BLACK, LOOKS
@@ -39,10 +39,10 @@ def page(studies: LinkedStudies) -> str:
     """A search as HTML."""
     result = studies.result()
     told = entries(studies)
-    parts = [f"<h4>{escape(_title(result))}</h4>", _table(_rows(result))]
+    parts = [f"<h4>{html(_title(result))}</h4>", _table(_rows(result))]
     if result.architecture is not None:
         parts += [network_svg(studies), _walk(told)]
-    names = " and ".join(f"<code>{escape(name)}</code>" for name in result.studies.values())
+    names = " and ".join(f"<code>{html(name)}</code>" for name in result.studies.values())
     parts.append(
         f"<p>The studies {names}; their plots: <code>optuna_egnas.visualization.plot_walk</code> "
         "and others.</p>"
@@ -87,7 +87,7 @@ def _walk(told: tuple[Entry, ...]) -> str:
 
 def _marks(told: list[Entry]) -> str:
     return "".join(
-        f'<span title="{escape(f"{entry.name}: {_percent(entry.score)} {entry.words}")}">'
+        f'<span title="{html(f"{entry.name}: {_percent(entry.score)} {entry.words}")}">'
         f"{_mark(entry.fate)}</span>"
         for entry in told
     )
@@ -109,7 +109,7 @@ def _percent(share: float | None) -> str:
 
 
 def _table(rows: list[tuple[str, str]], *, escaped: bool = False) -> str:
-    cells = rows if escaped else [(escape(key), escape(value)) for key, value in rows]
+    cells = rows if escaped else [(html(key), html(value)) for key, value in rows]
     lines = "".join(
         f'<tr><th style="{CELL}">{key}</th><td style="{CELL}">{value}</td></tr>'
         for key, value in cells

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from ._attributes import of_study
 from ._claims import all_trials, storage_of, study_attributes, write_attribute
 from ._link import partner_name, read_link
 from ._translate import RESUMED
@@ -33,13 +34,13 @@ def write_limits(study: Study, *, time_limit: float | None, max_total_epochs: in
     """
     ends = None if time_limit is None else time.time() + time_limit
     limits: dict[str, Any] = {ENDS: ends, EPOCHS: max_total_epochs}
-    if study_attributes(study).get(LIMITS, {ENDS: None, EPOCHS: None}) != limits:
+    if (of_study(study_attributes(study), LIMITS) or {ENDS: None, EPOCHS: None}) != limits:
         write_attribute(study, LIMITS, limits)
 
 
 def limit_reached(study: Study) -> str | None:
     """Which limit of its search has been reached, in words; None while none has."""
-    limits = study_attributes(study).get(LIMITS) or {}
+    limits = of_study(study_attributes(study), LIMITS) or {}
     ends, most = limits.get(ENDS), limits.get(EPOCHS)
     if ends is not None and time.time() >= ends:
         return "the time limit is reached"

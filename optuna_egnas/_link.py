@@ -6,20 +6,24 @@ new id and drops its system attributes. The two studies share a run id and are f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import optuna
 
+from ._attributes import LINK_RULE, checked, of_study
 from ._claims import all_studies, storage_of, study_attributes, write_attribute
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Found
 from ._core.sound_micro import epochs_after
+from ._core.text import clipped, one_line
 from ._core.walk import Done, follow
 from ._core.words import verdict_words
+from ._rules import LONGEST_NAME, UNREADABLE, quoted, shown
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
 
@@ -68,13 +72,25 @@ class Link:
 
 
 def read_link(attributes: Mapping[str, Any]) -> Link | None:
-    """The link in a study's user attributes; None if the study is nobody's partner."""
+    """The link in a study's user attributes; None if the study is nobody's partner.
+
+    Raises:
+        SearchError: it is not one of this version.
+    """
     record = attributes.get(RECORD)
     if record is None:
         return None
-    values = dict(record)
+    values = dict(checked(RECORD, record, LINK_RULE, "the study"))
     kind = MacroSpace if values["role"] == "macro" else MicroSpace
-    values["space"] = kind.from_json(values["space"])
+    try:
+        values["space"] = kind.from_json(values["space"])
+        # What is kept of a space is found by it.
+        hash(values["space"])
+    except (InvalidSpace, *UNREADABLE) as error:
+        raise SearchError(
+            f"The space of the search {quoted(values['name'])} must be one of this version, but "
+            f"is not: {clipped(one_line(str(error)), 120)}"
+        ) from None
     return Link(**values)
 
 
@@ -85,7 +101,8 @@ def write_link(study: Study, link: Link) -> None:
 
 def read_places(study: Study) -> dict[str, str]:
     """Where a search keeps what is not in its storage: `artifacts`, and `data` if it was said."""
-    return dict(study_attributes(study).get(PLACES, {}))
+    stored = of_study(study_attributes(study), PLACES, study.study_name) or {}
+    return {key: place for key, place in stored.items() if isinstance(place, str)}
 
 
 def write_places(study: Study, places: Mapping[str, str]) -> None:
@@ -104,8 +121,43 @@ def readable_link(attributes: Mapping[str, Any]) -> Link | None:
     """The same as `read_link`, but None also for what another version, or a hand, has written."""
     try:
         return read_link(attributes)
-    except (InvalidSpace, AttributeError, KeyError, TypeError, ValueError):
+    except SearchError:
         return None
+
+
+def unreadable(storage: BaseStorage) -> dict[str, str]:
+    """The searches that this version cannot read: why, by their names as far as they are known."""
+    found = {}
+    for study, attributes in all_studies(storage):
+        try:
+            read_link(attributes)
+        except SearchError as error:
+            found[_told_name(study, attributes[RECORD])] = f"The study {quoted(study)}: {error}"
+    return found
+
+
+def search_names(storage: BaseStorage) -> list[str]:
+    """The names of all searches of a storage, also of those that this version cannot read."""
+    return sorted({link.name for _, link in linked_studies(storage)} | unreadable(storage).keys())
+
+
+def no_search(storage: BaseStorage, name: str) -> SearchError:
+    """Why there is no search of this name that could be opened."""
+    reason = unreadable(storage).get(name)
+    if reason is not None:
+        return SearchError(reason)
+    names = search_names(storage)
+    there = f"there are {', '.join(names)}" if names else "the storage holds none"
+    return SearchError(f"There is no search named {quoted(name)}: {there}.")
+
+
+def _told_name(study: str, record: Any) -> str:
+    """What a search is called that cannot be read: by its record, else by its study's name."""
+    told = record.get("name") if isinstance(record, dict) else None
+    if isinstance(told, str) and told.strip():
+        return told
+    name, _, role = study.rpartition("/")
+    return name if role in ROLES and name else study
 
 
 def find_search(storage: BaseStorage, name: str) -> dict[Role, tuple[str, Link]]:
@@ -145,6 +197,39 @@ def partner_name(storage: BaseStorage, link: Link) -> str:
     )
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that no search can have.
+
+    Raises:
+        SearchError: it is empty, too long, or holds what no storage keeps.
+    """
+    if not name.strip() or len(name) > LONGEST_NAME:
+        length = f" ({len(name)})" if len(name) > LONGEST_NAME else ""
+        raise SearchError(
+            f"A search must have a name of 1 to {LONGEST_NAME} characters, not all of them "
+            f"spaces, but got {name[:40]!r}{length}."
+        )
+    # Databases keep neither bytes that are no text, nor the character of code 0.
+    if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in name):
+        raise SearchError(f"A search must have a name that is text, but got {quoted(name)}.")
+
+
+def check_plain(dataset: Mapping[str, Any]) -> None:
+    """Refuse what does not come back from JSON as it was.
+
+    Raises:
+        SearchError: there is such a value.
+    """
+    try:
+        same = json.loads(json.dumps(dict(dataset))) == plain(dataset)
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise SearchError(
+            f"`dataset` must hold plain values only, but got {shown(dict(dataset))}."
+        )
+
+
 def check_same_search(stored: Link, given: Link) -> None:
     """Refuse to open a search as something else, and say exactly what differs."""
     there, here = _identity(stored), _identity(given)
@@ -179,7 +264,7 @@ def start_of(study: Study, link: Link, *, write: bool = True) -> MicroSpace:
         SearchError: the macro search has not ended, or found nothing.
     """
     assert isinstance(link.space, MicroSpace)
-    start = study_attributes(study).get(START)
+    start = of_study(study_attributes(study), START, study.study_name)
     if start is None:
         storage = storage_of(study)
         macro = optuna.load_study(study_name=partner_name(storage, link), storage=storage)

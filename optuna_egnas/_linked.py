@@ -6,7 +6,6 @@ search is (spaces, dataset, seed) is stored with it, and opening it as something
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
+from ._attributes import check_study, of_trial
 from ._claims import all_studies, all_trials, study_attributes
 from ._core.encoding import Names
 from ._core.macro import MacroSpace
@@ -29,10 +29,11 @@ from ._link import (
     START,
     Link,
     Role,
+    check_name,
+    check_plain,
     check_same_search,
     find_search,
-    linked_studies,
-    plain,
+    no_search,
     read_link,
     readable_link,
     start_of,
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
 TASK = ("input_shape", "classes", "n_valid")
 SHARED = (*TASK, "policy", "level", "max_params", "max_macs", "inherit")
-MAX_NAME = 500
-"""Characters of a name: what Optuna's tables hold, less those of "/macro"."""
 PATIENCE = 2.0
 """Seconds that a worker waits for another one to write what a study is."""
 POLL = 0.02
@@ -127,7 +126,7 @@ class LinkedStudies:
             valid_accuracy=_accuracy(end, passed[-1].score if passed else None),
             candidates=len(path),
             epochs=sum(proposal.candidate.epochs or 0 for proposal in path),
-            seconds=sum(trial.user_attrs.get("seconds", 0.0) for trial in trials_of(self)),
+            seconds=sum(of_trial(trial, "seconds") or 0.0 for trial in trials_of(self)),
             studies={"macro": self.macro.study_name, "micro": self.micro.study_name},
         )
 
@@ -192,8 +191,8 @@ def create_in(
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
     has one.
     """
-    _check_name(name)
-    _check_plain(dataset or {})
+    check_name(name)
+    check_plain(dataset or {})
     macro = macro or MacroSpace()
     micro = micro or MicroSpace(**{field: getattr(macro, field) for field in SHARED})
     _check_same_task(macro, micro)
@@ -232,17 +231,16 @@ def load_linked_studies(
     """Open a search by its name, also after its studies were renamed.
 
     Raises:
-        SearchError: there is none of this name; the message lists those that there are.
+        SearchError: there is none of this name, or it holds what this version cannot read; the
+            message lists those that there are, or names what that is.
     """
     opened = open_storage(storage, create=False)
     found = find_search(opened, name)
     if set(found) != set(ROLES):
-        names = sorted({link.name for _, link in linked_studies(opened)})
-        there = f"there are {', '.join(names)}" if names else "the storage holds none"
-        raise SearchError(f"There is no search named {name!r}: {there}.")
+        raise no_search(opened, name)
     # Without a pruner named here, Optuna's default one would stop candidates at equal step. No
     # risk: the published walk knows scores only, and stays exact.
-    return LinkedStudies(
+    studies = LinkedStudies(
         name=found["macro"][1].name,
         macro=optuna.load_study(
             study_name=found["macro"][0],
@@ -257,6 +255,9 @@ def load_linked_studies(
             pruner=BudgetPruner(risk=0),
         ),
     )
+    for role in ROLES:
+        check_study(studies.study(role), all_trials(studies.study(role)))
+    return studies
 
 
 def trials_of(studies: LinkedStudies) -> list[FrozenTrial]:
@@ -315,23 +316,6 @@ def _await_link(study: Study) -> Link | None:
             return link
         time.sleep(POLL)
     return None
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME:
-        raise SearchError(
-            f"A search must have a name of 1 to {MAX_NAME} characters, not all of them spaces, "
-            f"but got {name[:40]!r}{f' ({len(name)})' if len(name) > MAX_NAME else ''}."
-        )
-
-
-def _check_plain(dataset: Mapping[str, Any]) -> None:
-    try:
-        same = json.loads(json.dumps(dict(dataset))) == plain(dataset)
-    except (TypeError, ValueError):
-        same = False
-    if not same:
-        raise SearchError(f"`dataset` must hold plain values only, but got {dict(dataset)!r}.")
 
 
 def _check_same_task(macro: MacroSpace, micro: MicroSpace) -> None:

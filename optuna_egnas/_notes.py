@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
+from ._core.text import markdown, shell_word
 from ._entries import Entry
 from ._estimate import told as forecast_told
 from ._finals import FinalRecord, accuracy_words, finals
@@ -39,9 +39,10 @@ def trial_note(entry: Entry) -> str:
     place = f"Step {entry.place} of the walk" if entry.place else "Beside the walk"
     architecture = entry.architecture
     lines = [
-        f"**{entry.words}**",
+        f"**{markdown(entry.words)}**",
         "",
-        f"{place}, phase {entry.phase or 'not known'}: {entry.name}, {entry.epochs} epochs, "
+        f"{place}, phase {entry.phase or 'not known'}: {markdown(entry.name)}, {entry.epochs} "
+        f"epochs, "
         f"{entry.params:,} parameters, {entry.macs:,} multiply-accumulates.",
     ]
     if len(set(architecture.ops)) > 1 or len(set(architecture.kernels)) > 1:
@@ -62,7 +63,7 @@ def study_note(
     """
     result = studies.result()
     other: Role = "micro" if role == "macro" else "macro"
-    name, url = shlex.quote(result.name), shlex.quote(storage)
+    name, url = shell_word(result.name), shell_word(storage)
     commands = [f"egnas show {name} --storage {url}", f"egnas plot {name} --storage {url}"]
     if result.finished and not finals(studies):
         commands.insert(0, f"egnas train {name} --storage {url}")
@@ -72,10 +73,10 @@ def study_note(
     beside = sum(entry.role == role and entry.place is None for entry in told)
     return "\n".join(
         [
-            f"## {result.name}: the {role} search",
+            f"## {markdown(result.name)}: the {role} search",
             "",
             f"It asks {QUESTIONS[role]}. Its partner is the study "
-            f"[{result.studies[other]}]({partner}), which asks {QUESTIONS[other]}.",
+            f"[{markdown(result.studies[other])}]({partner}), which asks {QUESTIONS[other]}.",
             "",
             f"**{_state(result)}** {_found(result)}",
             *_tested(finals(studies)),
@@ -133,8 +134,9 @@ def _best(steps: list[Entry]) -> list[str]:
     kept = [entry for entry in steps if entry.kept]
     if not kept or kept[-1].score is None:
         return []
-    best = kept[-1]
-    return ["", f"Its incumbent: {best.name}, {100 * kept[-1].score:.2f} % (trial {best.number})."]
+    best, score = kept[-1], kept[-1].score
+    said = f"{markdown(best.name)}, {100 * score:.2f} % (trial {best.number})"
+    return ["", f"Its incumbent: {said}."]
 
 
 def _times(studies: LinkedStudies, result: Result) -> list[str]:
@@ -146,7 +148,7 @@ def _times(studies: LinkedStudies, result: Result) -> list[str]:
 def _data(studies: LinkedStudies) -> str:
     link = studies.link
     shape = " x ".join(map(str, link.space.input_shape))
-    said = f"Data: {link.dataset.get('dataset', 'not said')}"
+    said = f"Data: {markdown(str(link.dataset.get('dataset', 'not said')))}"
     if link.space.n_valid is not None:
         said = f"{said}, {link.space.n_valid:,} validation images"
     said = f"{said}, {link.space.classes} classes, {shape} (channels, height, width)"

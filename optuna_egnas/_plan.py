@@ -138,7 +138,7 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _default_name(data: str | tuple[Tensor, Tensor] | Dataset[Any]) -> str:
+def _default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
     """The name of a folder without its path, and of other data their own."""
     called = name_of(data)
     folder = folder_of(called)

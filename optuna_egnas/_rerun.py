@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._attributes import of_trial
 from ._claims import all_trials
 from ._link import Link, Role
 from ._plan import choose_device
@@ -72,8 +73,8 @@ def rerun(studies: LinkedStudies, trial: str) -> Rerun:
         raise SearchError(f"Trial {trial} cannot be trained again: it has no values of epochs.")
     link = studies.link
     task = _task(studies, link, reader, stored)
-    threads = int(stored.user_attrs.get("threads", 1))
-    divided = stored.user_attrs.get("micro_batch") or [None] * len(values)
+    threads = of_trial(stored, "threads") or 1
+    divided = of_trial(stored, "micro_batch") or [None] * len(values)
     deterministic = bool(link.dataset.get("deterministic", False))
     with conditions(threads=threads, deterministic=deterministic):
         records = [*train_as(task, candidate, divided[: len(values)])]
@@ -103,7 +104,7 @@ def _find(studies: LinkedStudies, trial: str) -> tuple[Role, FrozenTrial]:
 
 def _task(studies: LinkedStudies, link: Link, reader: Reader, stored: FrozenTrial) -> Task:
     training, validation = stored_images(studies)
-    device = choose_device(str(stored.user_attrs.get("device", "cpu")))
+    device = choose_device(of_trial(stored, "device") or "cpu")
     return Task(
         training=moved(training, device),
         validation=moved(validation, device),
@@ -119,7 +120,7 @@ def _differences(
     stored: FrozenTrial, values: list[float], records: list[EpochRecord]
 ) -> list[Difference]:
     again = [record.train_correct for record in records]
-    correct: list[int] = stored.user_attrs.get("train_correct", again)
+    correct: list[int] = of_trial(stored, "train_correct") or again
     compared: list[tuple[str, Sequence[float], Sequence[float]]] = [
         ("valid_accuracy", values, [record.valid_accuracy for record in records]),
         ("train_correct", correct, again),

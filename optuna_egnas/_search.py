@@ -20,6 +20,7 @@ from ._limits import limit_reached, write_limits
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
 from ._outage import Outage, quiet_heartbeats
+from ._owners import OwnedStore
 from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
@@ -190,7 +191,7 @@ def assemble(
         device=device,
         watch=watch,
         checkpoints=Checkpoints(
-            store=open_artifacts(place) if place else _without_place(studies),
+            store=_store(studies, place),
             seconds=options.checkpoint_seconds,
         ),
     )
@@ -308,8 +309,12 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
     return place, before if before not in (None, place) else None
 
 
-def _without_place(studies: LinkedStudies) -> Store | None:
+def _store(studies: LinkedStudies, place: str | None) -> Store | None:
     """A search in memory keeps nothing, unless its candidates inherit weights."""
+    if place is not None:
+        return OwnedStore(
+            store=open_artifacts(place), run=studies.link.run, storage=storage_of(studies.macro)
+        )
     return None if studies.link.space.inherit is None else MemoryStore()
 
 

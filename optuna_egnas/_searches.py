@@ -11,9 +11,26 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 
 from ._artifacts import open_artifacts
-from ._claims import DROPPED, FORGETS, all_trials, is_alive, study_attributes
-from ._link import ROLES, START, find_search, linked_studies, read_places
+from ._attributes import check_study
+from ._claims import CLAIM, DROPPED, FORGETS, OWNER, all_trials, is_alive, study_attributes
+from ._core.text import clipped, one_line
+from ._final_claim import at_work, who
+from ._finals import all_begun, all_finals
+from ._link import (
+    ROLES,
+    START,
+    Link,
+    Role,
+    find_search,
+    linked_studies,
+    no_search,
+    read_places,
+    search_names,
+    unreadable,
+)
 from ._linked import LinkedStudies, load_linked_studies, trials_of
+from ._owners import forget, release
+from ._rules import file_name, quoted
 from ._translate import forgotten
 from .errors import EgnasError, SearchError
 
@@ -21,6 +38,13 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+    from ._artifacts import Store
+
+    Found = dict[Role, tuple[str, Link]]
+
+FEW = 3
+"""So many workers are named in a message."""
 
 
 class Summary(NamedTuple):
@@ -42,12 +66,10 @@ class Summary(NamedTuple):
 
 
 def summaries(storage: BaseStorage) -> list[Summary]:
-    """All searches of a storage by name."""
-    found = {link.name: link for _, link in linked_studies(storage)}
-    return [
-        _summary(storage, name, str(link.dataset.get("dataset", "")))
-        for name, link in sorted(found.items())
-    ]
+    """All searches of a storage by name, also those that this version cannot read."""
+    links = {link.name: link for _, link in linked_studies(storage)}
+    datasets = {name: str(link.dataset.get("dataset", "")) for name, link in links.items()}
+    return [_summary(storage, name, datasets.get(name, "")) for name in search_names(storage)]
 
 
 def _summary(storage: BaseStorage, name: str, dataset: str) -> Summary:
@@ -86,45 +108,70 @@ def check_may_be_deleted(storage: BaseStorage, name: str) -> tuple[str, ...]:
     """The names of the studies of a search; also of one of which only one study is left.
 
     Raises:
-        SearchError: there is none of this name, or it is in training.
+        SearchError: there is none of this name, this version cannot read it, or it is in
+            training: the message says who trains.
     """
     return _at_rest(storage, name, "deleted")
 
 
 def _at_rest(storage: BaseStorage, name: str, what: str) -> tuple[str, ...]:
     found = find_search(storage, name)
-    if not found:
-        names = ", ".join(sorted({link.name for _, link in linked_studies(storage)}))
-        there = f"there are {names}" if names else "the storage holds none"
-        raise SearchError(f"There is no search named {name!r}: {there}.")
-    studies = tuple(study for study, _ in found.values())
-    workers = 0
+    if not found or name in unreadable(storage):
+        raise no_search(storage, name)
+    studies = [optuna.load_study(study_name=study, storage=storage) for study, _ in found.values()]
+    candidates, finals = [], []
     for study in studies:
-        trials = all_trials(optuna.load_study(study_name=study, storage=storage))
-        workers += sum(map(_runs, trials))
-    if workers:
+        attributes, trials = study_attributes(study), all_trials(study)
+        check_study(study, trials)
+        candidates += [_worker(trial) for trial in trials if _runs(trial)]
+        finals += at_work(attributes)
+    if candidates:
+        several = "s" if len(candidates) > 1 else ""
         raise SearchError(
-            f"A search must be at rest to be {what}, but {name!r} trains {workers} "
-            f"candidate{'s' if workers > 1 else ''} now: stop its workers first."
+            f"A search must be at rest to be {what}, but {quoted(name)} trains "
+            f"{len(candidates)} candidate{several} now ({_few(candidates)}): stop its workers "
+            "first."
         )
-    return studies
+    if finals:
+        raise SearchError(
+            f"A search must be at rest to be {what}, but {quoted(name)} is in its final training "
+            f"now ({_few(finals)}): stop that first."
+        )
+    if len(found) == len(ROLES):
+        # They name files, which are to be removed.
+        whole = load_linked_studies(storage=storage, name=name)
+        all_begun(whole)
+        all_finals(whole)
+    return tuple(study.study_name for study in studies)
 
 
-def delete_search(storage: BaseStorage, name: str) -> None:
+def _worker(trial: FrozenTrial) -> str:
+    """Who trains a candidate."""
+    owner = trial.system_attrs.get(OWNER) or trial.system_attrs.get(CLAIM)
+    since = f"{trial.datetime_start:%Y-%m-%d %H:%M}" if trial.datetime_start else "unknown"
+    return who(owner, since) if owner else f"a worker that does not say where it is, since {since}"
+
+
+def _few(workers: list[str]) -> str:
+    more = f"; and {len(workers) - FEW} more" if len(workers) > FEW else ""
+    return "; ".join(clipped(each, 80) for each in workers[:FEW]) + more
+
+
+def delete_search(storage: BaseStorage, name: str) -> str | None:
     """Delete the studies of a search, its checkpoints and what was uploaded to its studies.
 
-    Files that cannot be removed stay where they are.
+    Files stay where they cannot be removed, or also belong to another storage, of which this one
+    is a copy, say. Returns in words which, and why; None where none do.
 
     Raises:
         SearchError: as `check_may_be_deleted`.
     """
     studies = check_may_be_deleted(storage, name)
-    if len(studies) == len(ROLES):
-        # Files are not worth a failure: a bucket may be out of reach for who only tidies up.
-        with suppress(Exception):
-            _remove_files(storage, load_linked_studies(storage=storage, name=name))
+    found = find_search(storage, name)
+    stay = _release(storage, name, found, copies=_copies(storage, found))
     for study in studies:
         optuna.delete_study(study_name=study, storage=storage)
+    return stay
 
 
 class Failures(NamedTuple):
@@ -174,27 +221,68 @@ def _failures(study: Study) -> Failures:
     return Failures(study.study_name, tuple(trial.number for trial in failed), tuple(errors))
 
 
-def _remove_files(storage: BaseStorage, studies: LinkedStudies) -> None:
+def _copies(storage: BaseStorage, found: Found) -> list[str]:
+    """Studies of the same run beside those of a search: copies in its own storage."""
+    runs = {link.run for _, link in found.values()}
+    originals = {study for study, _ in found.values()}
+    return [
+        study
+        for study, link in linked_studies(storage)
+        if link.run in runs and study not in originals
+    ]
+
+
+def _release(storage: BaseStorage, name: str, found: Found, *, copies: list[str]) -> str | None:
+    """Remove the files of a search that are its storage's alone; why they stay, where they do."""
+    study, link = next(iter(found.values()))
+    place = read_places(optuna.load_study(study_name=study, storage=storage)).get("artifacts")
+    if place is None:
+        return None
+    # Files are not worth a failure: a bucket may be out of reach for who only tidies up.
+    try:
+        if len(found) < len(ROLES):
+            reason = "only one of its studies is left, which does not name them"
+        elif copies:
+            reason = f"{', '.join(map(quoted, copies[:FEW]))} may need them"
+        else:
+            store = open_artifacts(place)
+            released = release(store, link.run, storage)
+            if released.may_go:
+                studies = load_linked_studies(storage=storage, name=name)
+                _remove_files(storage, studies, store)
+                forget(store, link.run)
+                return None
+            reason = released.reason
+    except Exception as error:
+        reason = one_line(str(error)) or type(error).__name__
+    return f"Files of {quoted(name)} stay in {place}, if there are any: {reason}."
+
+
+def _remove_files(storage: BaseStorage, studies: LinkedStudies, store: Store) -> None:
     from ._final import forget_finals
     from ._stored import stored_recipe
     from .evaluation._checkpoint import Checkpoints
 
-    place = read_places(studies.macro).get("artifacts")
-    if place is None:
-        return
-    store, link = open_artifacts(place), studies.link
-    forget_finals(studies, Checkpoints(store=store))
+    link, checkpoints = studies.link, Checkpoints(store=store)
+    recipe = stored_recipe(link)
     for role in ROLES:
         study, reader = studies.study(role), studies.reader(role)
         trials = all_trials(study)
         owners: list[Study | FrozenTrial] = [study, *trials]
         for owner in owners:
-            for artifact in get_all_artifact_meta(owner, storage=storage):
-                with suppress(Exception):
-                    store.remove(artifact.artifact_id)
+            _remove_uploads(storage, owner, store)
         candidates = {reader.candidate(trial) for trial in trials} if reader else set()
         for candidate in candidates:
             if candidate is not None and candidate.epochs is not None:
-                checkpoints = Checkpoints(store=store)
-                recipe = stored_recipe(link)
                 checkpoints.place(link.run, role, candidate, recipe, link.seed).remove()
+    forget_finals(studies, checkpoints)
+
+
+def _remove_uploads(storage: BaseStorage, owner: Study | FrozenTrial, store: Store) -> None:
+    """Remove what was uploaded to a study or a trial; what is not there any more is no harm."""
+    with suppress(Exception):
+        for artifact in get_all_artifact_meta(owner, storage=storage):
+            # A name with a path in it was not written by this package.
+            if not file_name(artifact.artifact_id):
+                with suppress(Exception):
+                    store.remove(artifact.artifact_id)

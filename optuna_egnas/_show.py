@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from ._console import PlainConsole, lines
+from ._core.text import printable, shell_word
 from ._core.words import clock
 from ._entries import entries
 from ._estimate import seconds_left, told
 from ._finals import accuracy_words, finals
-from ._link import linked_studies
+from ._link import search_names
 from ._storage import open_storage, parse_url, shown, storage_errors
 from .errors import SearchError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from rich.console import Console
 
     from ._doctor import Check
     from ._linked import LinkedStudies
@@ -35,10 +37,10 @@ if TYPE_CHECKING:
     from .evaluation._account import Progress as Event
     from .replay import Replay
 
-out = Console(highlight=False, markup=False, emoji=False)
+out = PlainConsole()
 if not out.is_terminal:
     # A pipe has no width of its own; the walk's table reads best on lines of this length.
-    out = Console(highlight=False, markup=False, emoji=False, width=120)
+    out = PlainConsole(width=120)
 
 SHARE = 30.0
 """The rest is estimated anew after so many times as long as the last estimate took."""
@@ -51,7 +53,7 @@ def storage_trouble(storage: str | None) -> AbstractContextManager[None]:
 
 def only_name(storage: str) -> str:
     """The name of the one search in a storage."""
-    names = sorted({link.name for _, link in linked_studies(open_storage(storage, create=False))})
+    names = search_names(open_storage(storage, create=False))
     if len(names) == 1:
         return names[0]
     there = f"there are {', '.join(names)}" if names else "it holds none"
@@ -73,7 +75,7 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     table.add_row("storage", shown(storage))
     out.print(table)
     out.print("Next:")
-    name, url = shlex.quote(result.name), shlex.quote(shown(storage))
+    name, url = shell_word(result.name), shell_word(shown(storage))
     out.print(f"  egnas show {name} --storage {url}", soft_wrap=True)
     if result.finished and not tested:
         out.print(f"  egnas train {name} --storage {url}", soft_wrap=True)
@@ -111,7 +113,7 @@ def csv_of(studies: LinkedStudies) -> str:
         architecture = entry.architecture
         writer.writerow(
             [
-                *(getattr(entry, field) for field in _PLAIN),
+                *(_plain(getattr(entry, field)) for field in _PLAIN),
                 architecture.depth,
                 architecture.width,
                 " ".join(architecture.ops),
@@ -120,6 +122,11 @@ def csv_of(studies: LinkedStudies) -> str:
             ]
         )
     return text.getvalue()
+
+
+def _plain(value: object) -> object:
+    """A value as a cell: of a text, what a terminal would obey is shown as escapes."""
+    return printable(value) if isinstance(value, str) else value
 
 
 def print_summaries(found: list[Summary], storage: str) -> None:
@@ -148,8 +155,8 @@ def print_checks(found: Sequence[Check]) -> None:
     """What `egnas doctor` has found, one a row, and what to do."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for check in found:
-        said = check.said if not check.advice else f"{check.said}\n-> {check.advice}"
-        table.add_row(check.state, check.area, said)
+        advice = [f"-> {check.advice}"] if check.advice else []
+        table.add_row(check.state, check.area, lines(check.said, *advice))
     out.print(table)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from ._console import lines
+from ._core.text import shell_word
 from ._core.words import clock
 from ._finals import accuracy_words
 from ._show import out
@@ -17,6 +17,8 @@ from ._storage import shown
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from rich.console import Console
 
     from ._final_result import FinalResult
     from ._final_setup import FinalProgress
@@ -59,6 +61,9 @@ class Display:
 
     def show(self, event: FinalProgress) -> None:
         """Take in how far a training is."""
+        if event.note is not None:
+            self._console.print(f"{_which(event)}: {event.note}")
+            return
         said = "" if event.train_accuracy is None else f"train {_percent(event.train_accuracy)}"
         times = f"{clock(time.monotonic() - self._started)} spent"
         if event.seconds_left is not None:
@@ -90,17 +95,24 @@ def print_final(result: FinalResult, storage: str) -> None:
     _print_classes(result, report)
     _print_confusion(report)
     _print_calibration(report)
+    for record in result.records:
+        if record.test_reads > 1:
+            out.print(
+                f"The test images were read {record.test_reads} times for seed {record.seed}: a "
+                "training was cut off between its test and its record.",
+                soft_wrap=True,
+            )
     if result.earlier:
         out.print(
             f"The test images were read before, for {result.earlier} trainings with other "
             "settings: whoever chose these settings by them has selected by the test.",
             soft_wrap=True,
         )
-    name, url = shlex.quote(result.name), shlex.quote(shown(storage))
+    name, url = shell_word(result.name), shell_word(shown(storage))
     out.print("Next:")
     out.print(f"  egnas train {name} --storage {url} --seeds {len(result.records) + 2}")
     out.print(f"  egnas export {name} --storage {url} --format python")
-    out.print(f"  optuna-dashboard {url} --artifact-dir {shlex.quote(result.artifacts)}")
+    out.print(f"  optuna-dashboard {url} --artifact-dir {shell_word(result.artifacts)}")
 
 
 def _print_summary(result: FinalResult) -> None:
@@ -125,7 +137,7 @@ def _print_summary(result: FinalResult) -> None:
     table.add_row("depth, width", f"{architecture.depth}, {architecture.width}")
     table.add_row("parameters", f"{result.params:,}")
     table.add_row("training time", clock(sum(record.seconds for record in result.records)))
-    table.add_row("files", "\n".join(record.file_name for record in result.records))
+    table.add_row("files", lines(*(record.file_name for record in result.records)))
     table.add_row("kept in", result.artifacts)
     out.print(table)
 

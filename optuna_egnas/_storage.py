@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
 import weakref
@@ -116,6 +117,10 @@ def storage_errors(url: sa.URL) -> Iterator[None]:
         # Optuna's own words are about the commit; its cause is what the database has said.
         cause = error.__cause__ or error
         raise SearchError(f"Cannot use the storage {shown(url)}: {_reason(cause, url)}") from None
+    except (json.JSONDecodeError, RecursionError):
+        raise SearchError(
+            f"Cannot use the storage {shown(url)}: it holds a value that is no JSON."
+        ) from None
     except KeyError as error:
         if "Record does not exist" not in str(error):
             raise

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from ._core.text import clipped, one_line
 from ._link import Link, find_search, read_places
+from ._rules import UNREADABLE
 from ._storage import open_storage
-from .errors import SearchError
+from .errors import InvalidSpace, SearchError
 from .evaluation._data import DATASETS, DataOptions, LabelledImages, load_training, split
 from .evaluation._images import GROUND, READING
 from .evaluation._precision import AUTO, faster_precision
@@ -128,12 +130,14 @@ def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str,
             f"The data of {link.name!r} cannot be found again from what is stored: they "
             f"were given as {name or 'an objective of their own'}, and only named data are stored."
         )
+    # Without a fingerprint they are the user's own words, which need not be what they seem.
+    said = link.dataset if "fingerprint" in link.dataset else {}
     places = read_places(studies.macro)
     return name, DataOptions(
         root=root or places.get("data"),
-        image_size=link.dataset["image_size"],
-        test_fraction=link.dataset["test_fraction"],
-        ground=link.dataset.get(GROUND_KEY, GROUND),
+        image_size=said.get("image_size"),
+        test_fraction=said.get("test_fraction", DataOptions().test_fraction),
+        ground=said.get(GROUND_KEY, GROUND),
         skip_broken=SKIP_BROKEN in places,
     )
 
@@ -169,12 +173,27 @@ def stored_recipe(link: Link) -> Recipe:
 
 def recipe_from(dataset: Mapping[str, Any]) -> Recipe:
     """The recipe among the values that identify a search's data and training."""
-    return Recipe(**_fields_under(RECIPE, dataset))
+    return read_recipe(_fields_under(RECIPE, dataset))
+
+
+def read_recipe(fields: Mapping[str, Any]) -> Recipe:
+    """The recipe with these fields, as they are stored.
+
+    Raises:
+        SearchError: this version knows no such recipe.
+    """
+    try:
+        return Recipe(**fields)
+    except (InvalidSpace, *UNREADABLE) as error:
+        reason = clipped(one_line(str(error)), 200)
+        raise SearchError(f"A stored recipe must be one of this version, but: {reason}") from None
 
 
 def final_recipe(link: Link) -> Recipe:
     """How the network that a search finds is trained for good, unless it is told otherwise."""
-    return replace(stored_recipe(link), **_fields_under(FINAL_RECIPE, link.dataset))
+    return read_recipe(
+        {**stored_recipe(link).to_json(), **_fields_under(FINAL_RECIPE, link.dataset)}
+    )
 
 
 def asked_recipes(

@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ._attributes import of_trial
 from ._claims import all_trials
 from ._core.architecture import Architecture
 from ._core.history import Failed, Stopped
@@ -275,8 +276,8 @@ def _row(
         **architecture.to_json(),
         "epochs": step.proposal.candidate.epochs,
         "params": space.params(architecture),
-        "seconds": trial.user_attrs.get("seconds", 0.0),
-        "train_correct": trial.user_attrs.get("train_correct") or [],
+        "seconds": of_trial(trial, "seconds") or 0.0,
+        "train_correct": of_trial(trial, "train_correct") or [],
         "valid_correct": counts,
     }
     if isinstance(step.outcome, (Stopped, Failed)):
@@ -293,9 +294,9 @@ def _row(
 def _n_train(studies: LinkedStudies) -> int:
     """Images that were trained on, as its trials counted them: a last batch of one is left out."""
     for trial in trials_of(studies):
-        correct = trial.user_attrs.get("train_correct")
-        accuracy = trial.user_attrs.get("train_accuracy")
-        if correct and accuracy:
+        correct = of_trial(trial, "train_correct")
+        accuracy = of_trial(trial, "train_accuracy")
+        if correct and accuracy and accuracy > 1e-9:
             images: int = round(max(correct) / accuracy)
             return images
     n_train = studies.link.dataset.get("n_train")

@@ -25,6 +25,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from ._attributes import check_trial
 from ._claims import (
     DROPPED,
     FORGETS,
@@ -185,6 +186,7 @@ class Reader:
         self._ledger.forgotten.update(forgotten([trial]))
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not self._uses_ours(trial):
             return Reading()
+        check_trial(trial)
         candidate, event = self.candidate(trial), _event(trial, self.sign)
         claim = claimed(trial)
         diverted = claim if claim and not self._agrees(trial, claim) else None

@@ -127,6 +127,7 @@ def _search_there(folder: Path, at: At, changes: dict[str, Any]) -> None:
 
 
 def left_over(folder: Path) -> list[str]:
-    """The checkpoints that lie in this folder."""
+    """The files of a search that lie in this folder, but for the list of their owners."""
     place = folder / "artifacts"
-    return [file.name for file in place.iterdir()] if place.exists() else []
+    names = [file.name for file in place.iterdir()] if place.exists() else []
+    return [name for name in names if not name.endswith(".owners")]

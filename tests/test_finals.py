@@ -203,7 +203,7 @@ def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies)
 
 def test_deleting_the_search_deletes_the_files(studies: LinkedStudies, folder: Path) -> None:
     stored(studies)
-    assert len([*(folder / "artifacts").iterdir()]) == 2
+    assert len([*(folder / "artifacts").iterdir()]) == 3, "network, report, list of owners"
 
     delete_search(optuna.storages.get_storage(url(folder)), "bars")
 

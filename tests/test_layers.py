@@ -24,18 +24,29 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_alive": (set(), {"psutil"}),
     "_stop": (set(), set()),
     "_claims": ({"_core", "_alive"}, {"optuna"}),
+    "_rules": ({"_core"}, set()),
+    "_attributes": ({"_core", "_rules", "errors"}, {"optuna"}),
     "_artifacts": ({"errors"}, {"optuna"}),
     "_files": (set(), set()),
     "_record": ({"errors"}, set()),
     "_report": (set(), set()),
-    "_translate": ({"_core", "_claims"}, {"optuna"}),
+    "_translate": ({"_attributes", "_core", "_claims"}, {"optuna"}),
     "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
     "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
-    "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
-    "_limits": ({"_claims", "_link", "_translate"}, {"optuna"}),
+    "_link": ({"_attributes", "_rules", "_core", "_claims", "_translate", "errors"}, {"optuna"}),
+    "_limits": ({"_attributes", "_claims", "_link", "_translate"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
     "pruners": (
-        {"pruners", "samplers", "_core", "_claims", "_translate", "_link", "errors"},
+        {
+            "pruners",
+            "samplers",
+            "_attributes",
+            "_core",
+            "_claims",
+            "_translate",
+            "_link",
+            "errors",
+        },
         {"optuna"},
     ),
     "evaluation": (
@@ -61,21 +72,31 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"evaluation", "_core", "_claims", "_translate", "_link", "_limits", "_stop", "errors"},
         {"torch", "optuna"},
     ),
+    "_owners": ({"_artifacts", "_core", "_rules", "_storage"}, {"optuna", "sqlalchemy"}),
     "_outage": (set(), {"optuna", "sqlalchemy"}),
     "_result": ({"_core"}, set()),
     "_linked": (
         # A notebook asks the studies themselves for HTML: the one door upwards, when it is used.
         {"samplers", "pruners", "_core", "_claims", "_translate", "_link", "_result", "_storage"}
-        | {"errors", "_html"},
+        | {"_attributes", "_rules", "errors", "_html"},
         {"optuna"},
     ),
     "_finals": (
-        {"_artifacts", "_claims", "_core", "_link", "_linked", "_report", "evaluation", "errors"},
+        {"_artifacts", "_attributes", "_claims", "_core", "_final_records", "_link", "_linked"}
+        | {"_owners", "_report", "_rules", "evaluation", "errors"},
+        {"optuna"},
+    ),
+    "_final_records": ({"_rules", "_core", "_report", "errors"}, set()),
+    "_final_claim": (
+        {"_alive", "_rules", "_attributes", "_claims", "_final_records", "_linked", "errors"},
         {"optuna"},
     ),
     "_final_result": ({"_finals", "_report"}, set()),
-    "_entries": ({"_core", "_claims", "_translate", "_link", "_linked"}, {"optuna"}),
-    "_forecast": ({"_core", "_claims", "_link", "_linked"}, {"optuna"}),
+    "_entries": (
+        {"_attributes", "_core", "_claims", "_translate", "_link", "_linked"},
+        {"optuna"},
+    ),
+    "_forecast": ({"_attributes", "_core", "_claims", "_link", "_linked"}, {"optuna"}),
     "_estimate": (
         {"_core", "_claims", "_forecast", "_translate", "_link", "_limits", "_linked"},
         {"optuna"},
@@ -88,7 +109,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"_claims", "_entries", "_finals", "_link", "_linked", "_notes", "visualization"},
         {"optuna", "optuna_dashboard"},
     ),
-    "_html": ({"_entries", "_linked", "_result", "visualization"}, set()),
+    "_html": ({"_core", "_entries", "_linked", "_result", "visualization"}, set()),
     "visualization": (
         {"visualization", "_core", "_link", "_linked", "_entries", "errors"},
         {"plotly", "kaleido"},
@@ -116,6 +137,7 @@ TOP = {
     "_plan",
     "_stored",
     "_cli",
+    "_console",
 } | {"__init__", "__main__"}
 PRIVATE = ("optuna._", "._storage", "._study_id", "._trial_id", "._thread_local")
 

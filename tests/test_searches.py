@@ -166,6 +166,7 @@ def test_its_checkpoints_and_uploads_go_too(egnas: Shell) -> None:
     from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 
     from optuna_egnas._core.history import Candidate
+    from optuna_egnas._owners import OwnedStore
     from optuna_egnas._stored import stored_recipe
     from optuna_egnas.evaluation._checkpoint import Checkpoints
 
@@ -174,7 +175,11 @@ def test_its_checkpoints_and_uploads_go_too(egnas: Shell) -> None:
     folder.mkdir()
     for study in (studies.macro, studies.micro):
         study.set_user_attr("egnas:places", {"artifacts": str(folder)})
-    store = FileSystemArtifactStore(folder)
+    store = OwnedStore(
+        store=FileSystemArtifactStore(folder),
+        run=studies.link.run,
+        storage=optuna.storages.get_storage(url(egnas)),
+    )
     picture = egnas.write("picture.txt", "a file")
     upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=studies.micro)
     reader, link = studies.reader("macro"), studies.link
@@ -185,7 +190,7 @@ def test_its_checkpoints_and_uploads_go_too(egnas: Shell) -> None:
     place = Checkpoints(store=store).place(link.run, "macro", candidate, recipe, link.seed)
     (folder / place._names()[0]).write_text("a checkpoint")
     (folder / "another's").write_text("stays")
-    assert len([*folder.iterdir()]) == 3
+    assert len([*folder.iterdir()]) == 4, "the list of owners among them"
 
     assert egnas("delete", "tiny", "--yes").code == 0
 

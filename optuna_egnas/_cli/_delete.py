@@ -27,5 +27,7 @@ def delete(
         if not yes and not agreed(f"Delete {' and '.join(studies)} in {shown(storage)}?"):
             errors.print("Nothing was deleted.")
             return
-        delete_search(opened, name)
+        stay = delete_search(opened, name)
     errors.print(f"Deleted {' and '.join(studies)}.")
+    if stay is not None:
+        errors.print(stay)

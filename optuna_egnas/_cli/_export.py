@@ -9,7 +9,7 @@ import typer
 
 from .._arguments import STORAGE, FromFile, Json, Name, Seed, Storage
 from ..errors import SearchError
-from ._output import errors, opened, print_json, quiet_optuna
+from ._output import errors, opened, print_json, quiet_optuna, say
 
 if TYPE_CHECKING:
     from .._linked import LinkedStudies
@@ -68,18 +68,18 @@ def export(
 def _print(exported: Exported) -> None:
     network = exported.network
     for file in exported.files:
-        typer.echo(f"{file} ({file.stat().st_size / 1000:,.1f} kB)")
+        say(f"{file} ({file.stat().st_size / 1000:,.1f} kB)")
     channels, height, width = network.input_shape
-    typer.echo(
+    say(
         f"takes uint8 pixels [N, {channels}, {height}, {width}], normalises them itself, "
         f"gives logits of {len(network.class_names)} classes"
     )
-    typer.echo(
+    say(
         f"loaded back: on {exported.compared} {exported.images}, logits within "
         f"{exported.difference:.1e} of the trained network's (allowed: {exported.tolerance:.1e})"
     )
     if exported.test_correct is not None:
-        typer.echo(
+        say(
             f"test images read again: {exported.test_correct} of {network.n_test} right, "
             "as reported"
         )

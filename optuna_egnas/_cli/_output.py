@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from .._arguments import checked_name
+from .._console import PlainConsole
+from .._core.text import one_line, printable
 from ..errors import SearchError
 
 if TYPE_CHECKING:
     from .._linked import LinkedStudies
 
-errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+errors = PlainConsole(stderr=True, soft_wrap=True)
 
 
 def quiet_optuna() -> None:
@@ -56,6 +57,11 @@ def record(studies: LinkedStudies, *, resumed: int) -> dict[str, Any]:
     return {**found, "resumed": resumed}
 
 
+def say(line: str) -> None:
+    """Print one line of a result, not wrapped."""
+    typer.echo(printable(line))
+
+
 def print_json(record: dict[str, Any]) -> None:
     typer.echo(json.dumps(record))
 
@@ -82,5 +88,5 @@ def agreed(question: str) -> bool:
 
 
 def fail(message: str) -> NoReturn:
-    errors.print(f"egnas: {' '.join(message.splitlines())}")
+    errors.print(f"egnas: {one_line(message)}")
     sys.exit(2)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .._arguments import STORAGE, Json, Name, Storage
-from ._output import errors, opened, print_json, quiet_optuna
+from ._output import errors, opened, print_json, quiet_optuna, say
 
 
 def plot(
@@ -31,6 +31,6 @@ def plot(
         print_json({"files": files, "no_png": written.no_png})
         return
     for file in written.files:
-        typer.echo(file)
+        say(str(file))
     if written.no_png is not None:
         errors.print(f"No PNG files: {written.no_png}.")

@@ -9,7 +9,7 @@ import typer
 
 from .._arguments import STORAGE, FromFile, Json, Seed, Storage
 from ..errors import SearchError
-from ._output import errors, opened, print_json, quiet_optuna
+from ._output import errors, opened, print_json, quiet_optuna, say
 
 if TYPE_CHECKING:
     from ..evaluation._prediction import Classifier
@@ -46,7 +46,7 @@ def predict(
         return
     for file, row in zip(images, guesses, strict=True):
         words = ", ".join(f"{each.class_name} {100 * each.probability:.1f} %" for each in row)
-        typer.echo(f"{file}: {words}")
+        say(f"{file}: {words}")
 
 
 def _classifier(

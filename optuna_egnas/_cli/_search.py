@@ -17,7 +17,7 @@ from .._arguments import (
     read_duration,
 )
 from ..errors import EgnasError
-from ._output import ending_in_order, errors, print_json, quiet_optuna, record
+from ._output import ending_in_order, errors, print_json, quiet_optuna, record, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -242,7 +242,11 @@ def _forecast(
     _tell(planned.lines())
     _tell_idle(options, planned.macro.policy)
     told = foretell(planned, options, workers=workers)
-    print_json(told.to_json()) if as_json else typer.echo("\n".join(told.lines()))
+    if as_json:
+        print_json(told.to_json())
+        return
+    for line in told.lines():
+        say(line)
 
 
 def _tell(lines: Iterable[str]) -> None:

@@ -15,6 +15,8 @@ from ..errors import InvalidSpace, short
 from .operations import operation
 
 LARGEST_KERNEL = 255
+MOST_LAYERS = 10_000
+"""No chain has more layers: a number alone must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Architecture:
     @classmethod
     def chain(cls, *, depth: int, width: int, op: str = "sep", kernel: int = 3) -> Architecture:
         """The uniform network that the macro search compares."""
+        if depth > MOST_LAYERS:
+            raise InvalidSpace(f"`depth` must be at most {MOST_LAYERS:,}, but got depth={depth}.")
         return cls(width=width, ops=(op,) * depth, kernels=(kernel,) * depth)
 
     @classmethod

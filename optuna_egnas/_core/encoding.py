@@ -78,7 +78,7 @@ def decode(
     """The candidate that a trial's parameters spell; None if they do not spell one."""
     try:
         return _decode(params, space, names)
-    except (InvalidSpace, KeyError, TypeError, ValueError):
+    except (InvalidSpace, ArithmeticError, KeyError, TypeError, ValueError):
         return None
 
 

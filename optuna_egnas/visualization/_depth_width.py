@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._core.text import html
 from .._entries import Entry, entries
 from ._style import BLUE, GREY, LOOKS, dressed, marker, nothing_yet, percent
 
@@ -72,7 +73,7 @@ def _measured(told: list[Entry], axis: Axis) -> tuple[Measured, ...]:
             score=entry.score,
             error=entry.standard_error,
             fate=entry.fate,
-            text=f"{entry.name}<br>{entry.epochs} epochs<br>{entry.words}",
+            text=f"{html(entry.name)}<br>{entry.epochs} epochs<br>{html(entry.words)}",
         )
         for entry in told
         if entry.score is not None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
+from .._core.text import html
 from ._network import NetworkInfo, Part, _network_info, operation_look
 from ._style import FONT, GREY, PALE
 
@@ -39,8 +39,8 @@ def draw_network(info: NetworkInfo) -> str:
     height = HEAD + 2 * MARGIN + ROW * max(len(column) for column in columns)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" font-family="{escape(FONT)}" font-size="13">',
-        f"<title>{escape(info.name)}: {escape(info.summary)}</title>",
+        f'width="{width}" height="{height}" font-family="{html(FONT)}" font-size="13">',
+        f"<title>{html(info.name)}: {html(info.summary)}</title>",
         _patterns(info.parts),
         f'<rect width="{width}" height="{height}" fill="white"/>',
         _text(MARGIN, MARGIN + 12, info.summary, extra='font-size="15"'),
@@ -105,7 +105,7 @@ def _line(x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _text(x: float, y: float, text: str, *, extra: str = "") -> str:
-    return f'<text x="{x:g}" y="{y:g}" {extra}>{escape(text)}</text>'
+    return f'<text x="{x:g}" y="{y:g}" {extra}>{html(text)}</text>'
 
 
 def _fill(part: Part) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._core.text import html
 from .._entries import entries
 from ._style import LOOKS, dressed, group_of, nothing_yet, percent
 
@@ -60,7 +61,7 @@ def _learning_curves_info(studies: LinkedStudies) -> LearningCurvesInfo:
                 fate=entry.fate,
                 progress=tuple(epoch / budget for epoch in steps),
                 accuracy=entry.curve,
-                text=f"{entry.name}, {budget} epochs<br>{entry.words}",
+                text=f"{html(entry.name)}, {budget} epochs<br>{html(entry.words)}",
             )
         )
     panels = [(group_of(entry), entry.phase) for entry in told if entry.place is not None]

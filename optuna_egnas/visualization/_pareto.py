@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._core.text import html
 from .._entries import entries
 from ._style import BLACK, BLUE, GREY, VERMILION, dressed, group_of, nothing_yet, percent
 
@@ -73,7 +74,7 @@ def _pareto_info(studies: LinkedStudies) -> ParetoInfo:
     for entry in entries(studies):
         if entry.score is None:
             continue
-        text = f"{entry.name}<br>{entry.epochs} epochs<br>{entry.words}"
+        text = f"{html(entry.name)}<br>{entry.epochs} epochs<br>{html(entry.words)}"
         network = Network(params=entry.params, macs=entry.macs, score=entry.score, text=text)
         networks[group_of(entry)].append(network)
         if entry.architecture == found and entry.place is not None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from .._core.text import html
+
 if TYPE_CHECKING:
     from .._entries import Entry
 
@@ -82,7 +84,7 @@ def dressed(figure: go.Figure, *, title: str, height: int = 460, grid: bool = Tr
     figure.update_layout(
         template="none",
         title={
-            "text": title,
+            "text": html(title),
             "x": 0.01,
             "xanchor": "left",
             "y": 1,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._core.text import html
 from .._entries import Entry, entries
 from ._style import BLUE, GREY, GROUPS, LOOKS, dressed, group_of, marker, nothing_yet, percent
 
@@ -81,8 +82,8 @@ def _panel(group: str, own: list[Entry], steps: list[Entry]) -> Panel:
             x=_x(entry, steps),
             score=entry.score,
             fate=entry.fate,
-            text=f"{entry.name}<br>{entry.epochs} epochs, {entry.params:,} parameters"
-            f"<br>{entry.words}",
+            text=f"{html(entry.name)}<br>{entry.epochs} epochs, {entry.params:,} parameters"
+            f"<br>{html(entry.words)}",
         )
         for entry in own
         if entry.score is not None

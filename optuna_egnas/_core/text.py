@@ -1,0 +1,87 @@
+"""Text that users, files and other programs have given, made safe to be shown.
+
+Names, class names, paths and error messages may hold anything: line breaks, escape sequences that
+a terminal obeys, marks that turn the direction of writing, the syntax of Markdown or HTML.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from html import escape
+
+UNSEEN = frozenset("\u00ad\u061c\u200b\u200e\u200f\u2060\ufeff\ufffe\uffff")
+"""Signs that are not seen, beside those of whole categories."""
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Signs that change the direction in which what follows is shown."""
+CATEGORIES = frozenset(("Cc", "Cs", "Zl", "Zp"))
+"""Controls, halves of a character (bytes that are no text), line and paragraph separators."""
+LONGEST, TAIL = 390, 130
+"""Characters of a message of one line; of these, so many from its end where it is shortened."""
+
+
+def printable(text: str) -> str:
+    r"""The text with all that is not seen, or that a terminal obeys, as escapes.
+
+    Example:
+        >>> printable("two\nlines")
+        'two\\nlines'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(sign) if _is_hidden(sign) else sign for sign in text)
+
+
+def one_line(message: str) -> str:
+    """A message as one line of at most `LONGEST` characters, shortened in its middle."""
+    line = printable(" ".join(message.splitlines()))
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST - TAIL - 5]} ... {line[-TAIL:]}"
+
+
+def clipped(text: str, longest: int) -> str:
+    """At most so many characters of a text; what is cut off is shown by three dots."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def markdown(text: str) -> str:
+    r"""The text as Markdown that shows it as it is.
+
+    Example:
+        >>> markdown("a *b*")
+        'a \\*b\\*'
+    """
+    escaped = re.sub(r"([\\`*_{}\[\]<>#|~$&!])", r"\\\1", printable(text))
+    # Addresses become links by themselves, some without their scheme.
+    return re.sub(r"(?i)(:)(?=//)|(?<=www)(\.)", r"\\\1\2", escaped)
+
+
+def html(text: str) -> str:
+    """The text as HTML, and as plotly reads it."""
+    return escape(printable(text))
+
+
+def shell_word(text: str) -> str:
+    r"""The text as one word of a command line of bash or zsh, on one line.
+
+    Example:
+        >>> shell_word("two\nlines")
+        "$'two\\nlines'"
+    """
+    if printable(text) == text:
+        return shlex.quote(text)
+    plain = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(plain)}'"
+
+
+def _is_hidden(sign: str) -> bool:
+    return unicodedata.category(sign) in CATEGORIES or sign in UNSEEN or sign in TURNING
+
+
+def _escaped(sign: str) -> str:
+    if "\udc80" <= sign <= "\udcff":
+        # A byte of a file name or an argument that is no text.
+        return f"\\x{ord(sign) - 0xDC00:02x}"
+    return sign.encode("unicode_escape").decode("ascii")
