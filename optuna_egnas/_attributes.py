@@ -143,7 +143,7 @@ FORECAST_RULE = fields(
     },
     others=False,
 )
-DECIDING: dict[str, Rule] = {"train_accuracy": optional(number), "resumed_from": count}
+DECIDING: dict[str, Rule] = {"resumed_from": count}
 """User attributes of a trial that its search is decided by."""
 SHOWN: dict[str, Rule] = {
     "seconds": seconds,

@@ -119,7 +119,6 @@ def run_through(shell: Shell, command: tuple[str, ...]) -> str | None:
     ("kind", "key", "value", "words"),
     [
         ("trial_user", "resumed_from", None, ("trial 0", "'tiny/macro'", "resumed_from", "None")),
-        ("trial_user", "train_accuracy", "x", ("trial 0", "'tiny/macro'", "finite number", "'x'")),
         ("trial_system", "egnas:claim", {"candidate": {"newer": 1}}, ("egnas:claim", "trial 0")),
         ("study_user", "egnas:places", ["here"], ("egnas:places", "'tiny/macro'", "['here']")),
         ("study_user", "egnas:limits", {"ends": "never"}, ("egnas:limits", "`ends`")),

@@ -50,7 +50,11 @@ def ask(study: optuna.Study) -> Trial:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    return [path for path in (folder / "artifacts").rglob("*") if path.is_file()]
+    return [
+        path
+        for path in (folder / "artifacts").rglob("*")
+        if path.is_file() and path.suffix != ".owners"
+    ]
 
 
 def end_depth_phase(study: optuna.Study, trials: list[Trial]) -> None:
