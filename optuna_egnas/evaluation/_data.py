@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from ..errors import DataError
+from ..errors import DataError, short
 from ._given import read_given
 from ._images import read_images
 from ._sources import (
@@ -160,7 +160,8 @@ def _list_part(path: Path, part: Part, options: DataOptions) -> ImageList:
 
 def _check_fraction(name: str, value: float) -> None:
     if not (isinstance(value, int | float) and 0 < value < 1):
-        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {value!r}")
+        found = short(value)
+        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {found}")
 
 
 def _check_divisible(labels: Tensor, names: tuple[str, ...]) -> None:

@@ -52,7 +52,12 @@ def check_graph(model: Any, input_shape: Shape, classes: int) -> int:
 
 
 def _check_parts(model: Any) -> None:
-    graph = model.graph
+    import onnx
+
+    graph, newest = model.graph, onnx.defs.onnx_opset_version()
+    for each in model.opset_import:
+        if not each.domain and not 1 <= each.version <= newest:
+            raise ValueError(f"its opset must be 1 to {newest}, but is {each.version}")
     if len(model.functions) or len(model.training_info) or len(graph.sparse_initializer):
         raise ValueError("it must hold one graph of plain operations and tensors, but holds more")
     for node in graph.node:
