@@ -280,11 +280,11 @@ def _pixels() -> torch.Tensor:
 
 
 def _other_metadata(model: Any, random: Random) -> None:
-    record = {
-        entry.key: json.loads(entry.value)
-        for entry in model.metadata_props
-        if entry.key != "sha256"
-    }
+    texts = {entry.key: entry.value for entry in model.metadata_props if entry.key != "sha256"}
+    try:
+        record = {key: json.loads(text) for key, text in texts.items()}
+    except ValueError:
+        return  # They have been made odd before.
     changed = mutated(record, random)
     del model.metadata_props[:]
     for key, value in changed.items():

@@ -154,14 +154,19 @@ def mutated(record: Any, random: Random, values: tuple[Any, ...] = NASTY) -> Any
     return record
 
 
+def _copied(value: Any) -> Any:
+    return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+
+
 def _change(holder: Any, key: Any, random: Random, values: tuple[Any, ...]) -> None:
-    what = random.random()
+    # A copy: a later change within it must not change what others draw.
+    what, value = random.random(), _copied(random.choice(values))
     if what < 0.7:
-        holder[key] = copy.deepcopy(random.choice(values))
+        holder[key] = value
     elif what < 0.8:
         del holder[key]
     elif what < 0.9 and isinstance(holder, dict):
-        holder[random.choice(("x", "", "name", "é", "seed", key + "s"))] = random.choice(values)
+        holder[random.choice(("x", "", "name", "é", "seed", key + "s"))] = value
     elif isinstance(holder, list):
         holder.insert(key, copy.deepcopy(holder[key]))
     elif isinstance(holder[key], int) and not isinstance(holder[key], bool):
