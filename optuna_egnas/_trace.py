@@ -23,8 +23,10 @@ from ._core.history import Failed, Stopped
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Step
+from ._core.space import MOST_EPOCHS
 from ._core.walk import Done
 from ._entries import by_candidate, decisive, trials_of_step
+from ._files import read_whole
 from ._link import ROLES, Role
 from ._linked import trials_of
 from ._record import each, given, number, text, texts, value, whole, wholes
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from ._linked import LinkedStudies
 
 FORMAT = "egnas-trace/1"
+LARGEST_FILE = 2**24
+"""Bytes of a trace; the published ones have 40 kB."""
 AS_THEY_ARE = (
     "min_depth",
     "max_depth",
@@ -106,10 +110,13 @@ def read_trace(path: Path) -> Trace:
         TraceError: the file is missing, is no trace, or is of another format.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        content = read_whole(path, at_most=LARGEST_FILE).decode("utf-8-sig")
+        record = json.loads(content, object_pairs_hook=_each_once)
     except OSError as error:
         reason = error.strerror or error
         raise TraceError(f"Cannot read the trace {path}: {reason}.") from None
+    except _Repeated as error:
+        raise TraceError(f"A trace must say each thing once, but {path} has {error}.") from None
     except (ValueError, RecursionError):
         raise TraceError(f"A trace must be a JSON file, but {path} is not.") from None
     found = record.get("format") if isinstance(record, dict) else None
@@ -119,6 +126,19 @@ def read_trace(path: Path) -> Trace:
         return _parse(record)
     except ValueError as error:
         raise TraceError(f"The trace {path} is incomplete or damaged: {error}") from None
+
+
+class _Repeated(Exception):
+    """A name that an object has twice: the first value would be lost in silence."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in record if names.count(name) > 1)
+        raise _Repeated(f"{short(repeated)} more than once in an object")
+    return record
 
 
 def write_trace(studies: LinkedStudies) -> dict[str, Any]:
@@ -215,7 +235,7 @@ def _candidate(item: Any, index: int, *, n_train: int, n_valid: int) -> Recorded
             phase=text(item, "phase"),
             depth=whole(item, "depth"),
             architecture=_architecture(item),
-            epochs=whole(item, "epochs"),
+            epochs=whole(item, "epochs", at_least=1, at_most=MOST_EPOCHS),
             params=whole(item, "params"),
             seconds=number(item, "seconds"),
             train_correct=tuple(wholes(item, "train_correct", at_most=n_train)),

@@ -57,6 +57,11 @@ WRONG_VALUES: list[tuple[tuple[str | int, ...], object, str]] = [
     (("candidates", 2, "ops"), ["sep"], "one entry per operation"),
     (("candidates", 2, "ops"), "sep", "`ops` must be a list"),
     (("candidates", 2, "refused"), 5, "`refused` must be text"),
+    (("candidates", 2, "epochs"), 0, "`epochs` must be a whole number, 1 to 1,000,000"),
+    (("candidates", 2, "width"), 10**4000, "`width` must be a whole number"),
+    (("candidates", 2, "ops"), ["\ud800"] * 5, "'\\ud800'"),
+    (("config", "max_depth"), 10**9, "`max_depth` must be at most 1,000"),
+    (("config", "base_epochs"), 10**9, "`base_epochs` must be at most 1,000,000"),
     (("final",), None, "an object with `width`"),
     (("final", "kernels"), MISSING, "`kernels` is missing"),
 ]
@@ -83,6 +88,10 @@ def test_a_trace_with_an_impossible_value_is_refused(
         (b"{}", f"must be of format '{FORMAT}'"),
         (b'{"format": "egnas-trace/2"}', "has 'egnas-trace/2'"),
         (b'{"format": ["egnas-trace/1"]}', f"must be of format '{FORMAT}'"),
+        (b'{"format": "egnas-trace/1", "format": 5}', "'format' more than once in an object"),
+        (b'{"format": "egnas-trace/1", "n": ' + b"9" * 5000 + b"}", "must be a JSON file"),
+        (b'{"format": "egnas-trace/1", "n": {"a": 1, "a": 1}}', "'a' more than once"),
+        (b" " * 2**24 + b"{}", "at most 16,777,216 bytes, but has 16,777,218"),
         (b'{"format": "egnas-trace/1"}', "`config` is missing"),
     ],
 )

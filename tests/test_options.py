@@ -30,7 +30,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "rate": ({"recipe": {"learning_rate": "x"}}, "`learning_rate` of `recipe` must be a number"),
     "padding": (
         {"recipe": {"crop_padding": 10**9}},
-        "`crop_padding` must be at least 0, at most 65536",
+        "`crop_padding` must be at least 0",
     ),
     "depth": ({"macro": {"min_depth": 2.5}}, "`min_depth` of `macro` must be a whole number"),
     "precision": ({"precision": 16}, "`precision` must be text, but got precision=16"),

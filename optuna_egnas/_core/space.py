@@ -16,7 +16,7 @@ FORMAT = 1
 LARGEST_INTEGER = 2**53
 """Beyond it, a whole number is not exact where it is calculated with."""
 LARGEST_NUMBER = 1e9
-MOST_LAYERS, MOST_CHANNELS, MOST_EPOCHS = 1000, 10_000, 1_000_000
+MOST_LAYERS, MOST_CHANNELS, MOST_EPOCHS = 1000, 100_000, 1_000_000
 """Of one network, and of one training: far more than any search needs, and few enough to list."""
 
 

@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from .._core.cost import Shape
-from ..errors import SearchError, short
+from ..errors import SearchError, one_line
 from ._onnx_graph import INPUT, OUTPUT, check_graph
 
 Logits = Callable[[Tensor], Tensor]
 """Uint8 pixels [N, C, H, W] to logits, float [N, classes]; both on the CPU."""
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 CHECKSUM = "sha256"
-ERRORS_ONLY = 3
-"""What onnxruntime calls this level of its log."""
+NOTHING = 4
+"""What onnxruntime calls the level of its log on which it does not print what it also raises."""
 
 
 def check_packages() -> None:
@@ -82,7 +82,7 @@ def parsed(content: bytes) -> tuple[Any, dict[str, Any]]:
         whole = found.pop(CHECKSUM, None) == _checksum(model)
     # protobuf has errors of its own, which depend on how it was built.
     except Exception as error:
-        raise ValueError(f"it is no ONNX: {short(str(error))}") from None
+        raise ValueError(f"it is no ONNX: {one_line(error)}") from None
     if not whole:
         raise ValueError("its content must have the checksum in its metadata, but has another")
     if len(found) + 1 != len(model.metadata_props):
@@ -103,21 +103,22 @@ def runnable(model: Any, input_shape: Shape, classes: int) -> tuple[Logits, int]
 
     batch = check_graph(model, input_shape, classes)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = NOTHING
     options.intra_op_num_threads = torch.get_num_threads()
+    run = onnxruntime.RunOptions()
+    run.log_severity_level = NOTHING
     content, providers = model.SerializeToString(), ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     # onnxruntime has an error class for each kind of trouble.
     except Exception as error:
-        raise ValueError(f"onnxruntime cannot read it: {short(str(error), 160)}") from None
+        raise ValueError(f"onnxruntime cannot read it: {one_line(error)}") from None
 
     def logits(images: Tensor) -> Tensor:
         try:
-            return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
+            return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()}, run)[0])
         except Exception as error:
-            reason = short(str(error), 160)
-            raise SearchError(f"onnxruntime cannot run this network: {reason}.") from None
+            raise SearchError(f"onnxruntime cannot run it: {one_line(error)}.") from None
 
     return logits, batch
 

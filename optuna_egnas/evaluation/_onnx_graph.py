@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._core.cost import Shape
-from ..errors import short
+from ..errors import one_line, short
 
 LARGEST_PASS = 2**30
 """Bytes that all values of a graph may take at once."""
@@ -33,13 +33,15 @@ def check_graph(model: Any, input_shape: Shape, classes: int) -> int:
     import onnx
 
     _check_parts(model)
+    _check_end(model.graph.input, INPUT, onnx.TensorProto.UINT8, input_shape)
+    _check_end(model.graph.output, OUTPUT, onnx.TensorProto.FLOAT, (classes,))
     for tensor in _tensors(model):
         _check_tensor(tensor)
     try:
         onnx.checker.check_model(model)
     # protobuf and onnx have errors of their own, which depend on how they were built.
     except Exception as error:
-        raise ValueError(f"onnx refuses it: {short(str(error), 160)}") from None
+        raise ValueError(f"onnx refuses it: {one_line(error)}") from None
     needed = _needed(model, input_shape, classes, 1)
     if needed > LARGEST_PASS:
         raise ValueError(
@@ -50,7 +52,12 @@ def check_graph(model: Any, input_shape: Shape, classes: int) -> int:
 
 
 def _check_parts(model: Any) -> None:
-    graph = model.graph
+    import onnx
+
+    graph, newest = model.graph, onnx.defs.onnx_opset_version()
+    for each in model.opset_import:
+        if not each.domain and not 1 <= each.version <= newest:
+            raise ValueError(f"its opset must be 1 to {newest}, but is {each.version}")
     if len(model.functions) or len(model.training_info) or len(graph.sparse_initializer):
         raise ValueError("it must hold one graph of plain operations and tensors, but holds more")
     for node in graph.node:
@@ -62,9 +69,21 @@ def _check_parts(model: Any) -> None:
             raise ValueError(
                 f"its operations must be plain, but {short(node.op_type)} holds a graph"
             )
-    names = [each.name for each in graph.input], [each.name for each in graph.output]
-    if names != ([INPUT], [OUTPUT]):
-        raise ValueError(f"it must make {OUTPUT} of {INPUT}, but makes {short(names)}")
+
+
+def _check_end(ends: Any, name: str, kind: int, shape: tuple[int, ...]) -> None:
+    """Refuse another input or output than one for any number of images."""
+    found = [
+        (each.name, each.type.tensor_type.elem_type, _dims(each.type.tensor_type)) for each in ends
+    ]
+    if found != [(name, kind, [None, *shape])]:
+        sizes = ", ".join(map(str, ("N", *shape)))
+        raise ValueError(f"it must have {name} [{sizes}], but has {short(found)}")
+
+
+def _dims(tensor: Any) -> list[int | None]:
+    """The sizes of a value; None where one is not known."""
+    return [each.dim_value if each.HasField("dim_value") else None for each in tensor.shape.dim]
 
 
 def _holds_more(attribute: Any) -> bool:
@@ -98,7 +117,7 @@ def _check_tensor(tensor: Any) -> None:
         values = onnx.numpy_helper.to_array(tensor)
     # What does not fit its shape makes numpy and onnx raise errors of many kinds.
     except Exception as error:
-        raise ValueError(f"{short(tensor.name)} is no tensor: {short(str(error))}") from None
+        raise ValueError(f"{short(tensor.name)} is no tensor: {one_line(error)}") from None
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(f"{short(tensor.name)} must hold finite numbers, but does not")
 
@@ -148,7 +167,7 @@ def _sizes(model: Any, input_shape: Shape, classes: int, batch: int) -> dict[str
     except Exception as error:
         raise ValueError(
             f"it must make logits [N, {classes}] of images [N, {short(input_shape)[1:-1]}], but "
-            f"cannot: {short(str(error), 120)}"
+            f"cannot: {one_line(error)}"
         ) from None
     graph = inferred.graph
     sizes = {each.name: _bytes(each) for each in (*graph.input, *graph.output, *graph.value_info)}
@@ -167,7 +186,7 @@ def _bytes(told: Any) -> int | None:
 
     tensor = told.type.tensor_type
     known = told.type.HasField("tensor_type") and tensor.HasField("shape") and tensor.elem_type
-    dims = [each.dim_value if each.HasField("dim_value") else -1 for each in tensor.shape.dim]
+    dims = [-1 if each is None else each for each in _dims(tensor)]
     if not known or min(dims, default=0) < 0:
         return None
     return prod(dims) * max(1, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize)

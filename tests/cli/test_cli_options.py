@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 from commands import TINY, Shell
 from optuna.trial import TrialState
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._study_file import KINDS, TABLES, read_study_file
+from optuna_egnas._trace import read_trace
+from optuna_egnas.errors import SearchError, TraceError
+from optuna_egnas.options import SearchOptions
 
 BAD_OPTIONS = {
     "--device gpu": ("`device` must be auto or one that torch can use here", "'gpu'"),
@@ -91,6 +99,26 @@ BAD_STUDY_FILES = {
     "dataset = 'digits'\n[recipe]\nlearning_rate = 'x'": ("`learning_rate`", "a number"),
     "dataset = 'digits'\n[recipe]\nlearning_rate = -1": ("`learning_rate`", "above 0"),
     "dataset = 'digits'\n[recipe]\noptimizer = 'adam'": ("[recipe] of", "'optimizer'"),
+    "dataset = 'digits'\n[recipe]\nprecision = 'fp16'": ("one of fp32, bf16", "'fp16'"),
+    "dataset = 'digits'\n[recipe]\nprecision = 16": ("one of fp32, bf16", "16"),
+    "dataset = 'digits'\nprecision = 'fp16'": ("`precision` must be one of", "'fp16'"),
+    "dataset = 'digits'\nprecision = 'bf16'\n[recipe]\nprecision = 'fp32'": (
+        "must be the same, but are bf16 and fp32",
+    ),
+    "dataset = 'digits'\ntime_limit = '2h'": ("`time_limit`", "a number", "'2h'"),
+    "dataset = 'digits'\ntime_limit = nan": ("`time_limit` must be a number", "nan"),
+    "dataset = 'digits'\nmax_total_epochs = 0": ("`max_total_epochs` must be at least 1",),
+    "dataset = 'digits'\ndataset = 'kmnist'": ("must be TOML", "overwrite"),
+    f"dataset = {700 * '['}{700 * ']'}": ("is nested too deeply",),
+    f"dataset = {5000 * 'x'}": ("a line has 5,010 characters, at most 4,096",),
+    f"dataset = 'digits'\nseed = 0x{3000 * 'f'}": ("`seed` must be at most",),
+    f"dataset = 'digits'\n[macro]\nmin_depth = {4000 * '9'}": ("`min_depth` must be at most",),
+    "dataset = 'digits'\n[macro]\ndepth_gain = 1e300": ("`depth_gain` must be at most",),
+    "dataset = 'digits'\n[macro]\nlevel = true": ("`level`", "a number", "True"),
+    "dataset = 'digits'\nseed = 2025-02-05": ("`seed`", "a whole number", "datetime"),
+    "dataset = 'digits'\n[micro]\nkernels = [3, 1001]": ("odd, 1 to 255, but got 1001",),
+    f"dataset = 'digits'\n{'.'.join(500 * 'a')} = 1": ("must hold only", "'a'"),
+    f"dataset = 'digits'\n[micro]\noperations = ['{3000 * 'x'}']": ("one of conv, sep",),
 }
 
 
@@ -107,6 +135,43 @@ def test_what_is_no_readable_file_is_no_study_file(egnas: Shell) -> None:
 
     egnas.refuses("search", "bytes.toml", saying=("must be TOML",))
     egnas.refuses("search", "folder.toml", saying=("Is a directory",))
+    egnas.write("large.toml", f"{70_000 * '#'}")
+    egnas.refuses("search", "large.toml", saying=("at most 65,536 bytes, but has 70,000",))
+
+
+def test_a_pipe_or_a_device_is_no_study_file_and_no_trace(tmp_path: Path) -> None:
+    """Reading one might never end."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    for name in ("pipe.toml", "zero.toml"):
+        with pytest.raises(SearchError, match="must be a plain file, but is a pipe or a device"):
+            read_study_file(tmp_path / name)
+        with pytest.raises(TraceError, match="must be a plain file, but is a pipe or a device"):
+            read_trace(tmp_path / name)
+
+
+def test_a_study_file_says_the_precision_in_one_of_two_places(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    options = []
+    for text in ("precision = 'fp32'", "[recipe]\nprecision = 'fp32'"):
+        file.write_text(f"dataset = 'digits'\n{text}")
+        options.append(read_study_file(file).options)
+
+    assert (options[0].precision, options[1].recipe) == ("fp32", {"precision": "fp32"})
+    file.write_text("dataset = 'digits'\nprecision = 'fp32'\n[recipe]\nprecision = 'fp32'")
+    assert read_study_file(file).options.recipe == {"precision": "fp32"}
+
+
+def test_a_study_file_knows_every_option_of_a_search(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_bytes(
+        b"\xef\xbb\xbfdataset = 'digits'\r\ntime_limit = 90\r\nmax_total_epochs = 7\r\n"
+    )
+
+    found = read_study_file(file).options
+
+    assert (found.time_limit, found.max_total_epochs) == (90, 7)
+    assert {each.name for each in fields(SearchOptions)} <= {*KINDS, *TABLES}
 
 
 def test_options_on_the_command_line_come_before_those_of_the_study_file(egnas: Shell) -> None:

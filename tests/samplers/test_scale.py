@@ -60,7 +60,7 @@ def depths(
         (lambda depth: 90.0 + depth, {**PERCENT, "n_valid": 100}),
         (lambda depth: 90.0 + depth, {**PERCENT, "target_accuracy": None}),
         (lambda depth: 90.0 + depth, {**PERCENT, "target_accuracy": 98.1}),
-        (lambda depth: 1e307 * depth, {"depth_gain": 1e8, "depth_slack": 1e300}),
+        (lambda depth: 1e307 * depth, {"depth_gain": 1e8, "depth_slack": 1e8}),
         (lambda depth: -3.0 + 0.2 * depth, PERCENT),
     ],
     ids=["percent", "near 1", "counts", "no target", "own target", "huge", "negative"],
