@@ -65,7 +65,11 @@ def test_no_test_file_of_a_published_set_is_opened_by_a_search(
 
 
 def study(folder: str) -> str:
-    return TINY.replace('"digits"', f'"folder:{folder}"').replace("subset = 200", "")
+    small = TINY.replace("max_depth = 3", "max_depth = 2").replace(
+        "max_width = 6", "max_width = 4"
+    )
+    content = small.replace('"digits"', f'"folder:{folder}"').replace("subset = 200", "")
+    return f"{content}\n[data]\nimage_size = 8\n"
 
 
 @pytest.mark.parametrize("part", ["", "test"])
@@ -83,7 +87,7 @@ def test_a_broken_image_is_told_at_the_start_and_the_search_outlives_its_mending
     begun = egnas("search", "s.toml", "--skip-broken", "--json")
     assert begun.record["candidates"] > 2
     assert "1 file that cannot be read: " in begun.err
-    assert egnas("train", "--epochs", "1", "--json").record["test_total"] > 1
+    assert egnas("train", "--epochs", "1", "--json").code == 0
     broken.unlink()
     assert egnas("search", "s.toml", "--json").record["resumed"] > 2
     assert egnas("train", "--epochs", "1", "--json").code == 0
@@ -116,8 +120,9 @@ def test_the_start_says_what_was_found(egnas: Shell) -> None:
     assert "the same as one of another class: cat/3.png and dog/cat.png" in said
 
 
-@pytest.mark.parametrize("name", ["b\udce9b", "猫", "a b'c"])
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("b\udce9b", "utf-8"), ("猫", "ascii"), ("é b'c", "latin-1")]
+)
 def test_names_of_any_bytes_are_printed_in_any_encoding(
     egnas: Shell, monkeypatch: pytest.MonkeyPatch, name: str, encoding: str
 ) -> None:
@@ -139,14 +144,13 @@ def test_names_of_any_bytes_are_printed_in_any_encoding(
 
 def test_one_folder_is_one_search_under_all_its_spellings(egnas: Shell) -> None:
     draw_images(egnas.folder / "pets")
-    begun = {"candidates": 0}
+    resumed = []
     for each in ("pets", "pets/", "./pets", str(egnas.folder / "pets")):
         egnas.write("s.toml", study(each).replace('name = "tiny"\n', ""))
         record = egnas("search", "s.toml", "--json").record
         assert record["name"] == "pets"
-        assert record["resumed"] == begun["candidates"] or not begun["candidates"] < 1
-        begun = record
-    assert record["resumed"] > 2
+        resumed.append(record["resumed"])
+    assert resumed == [0, *[record["candidates"]] * 3]
 
 
 # Bad data
