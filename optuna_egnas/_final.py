@@ -69,8 +69,8 @@ def train(
 
     Args:
         search: its name, or its studies, as `search` returns them.
-        data: the training data, where the search was given tensors or a torch data set.
-        test: the test data, likewise; data sets with a name bring their own.
+        data: the training data, where the search was given such: the same again.
+        test: the test data, likewise, with the same classes; named data sets bring their own.
         storage: of a search that is given by its name.
         epochs: default: as begun before, else two million images divided by their number, 30 to
             100, and no fewer than any candidate has had.

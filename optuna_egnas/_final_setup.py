@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from ._plan import choose_device
 from ._search import moved
 from ._storage import DEFAULT_URL, full_url
 from ._stored import (
+    GROUND_KEY,
     final_recipe,
     reading_of,
     stored_source,
@@ -36,6 +37,7 @@ from .errors import DataError, SearchError
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import plain_modes
 from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_training
+from .evaluation._images import GROUND
 from .evaluation._precision import check_precision
 from .evaluation._test_images import check_test, given_test
 from .evaluation._training import Recipe
@@ -43,10 +45,9 @@ from .options import TrainOptions
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from torch import Tensor
     from torch.utils.data import Dataset
 
-    Given = tuple[Tensor, Tensor] | Dataset[Any]
+    Given = Sequence[Any] | Dataset[Any]
 
 PASSES = 2_000_000
 """Images that a training passes by default, each as often as there are epochs ..."""
@@ -167,7 +168,9 @@ def _sources(
         missing, given = ("data", "test") if data is None else ("test", "data")
         raise DataError(f"`data` and `test` must be given together, but got no {missing}, {given}")
     if data is not None and test is not None:
-        content = load_training(data, DataOptions(), reading=reading_of(studies.link))
+        ground = studies.link.dataset.get(GROUND_KEY, GROUND)
+        reading = reading_of(studies.link)
+        content = load_training(data, DataOptions(ground=ground), reading=reading)
         # They are in memory, and only their form is looked at, for an early refusal.
         given_test(test, content)
         return content, lambda: given_test(test, content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +28,9 @@ from .evaluation._training import Recipe
 from .options import SearchOptions, spaces
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.utils.data import Dataset
 
     from ._link import Link
-
-LONGEST_NAME = 400
-"""Databases give the name of a study 512 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,14 +53,14 @@ class Plan:
     device: torch.device
 
     def lines(self) -> tuple[str, ...]:
-        """What was found of the data, for a person."""
+        """What was found in a folder, for a person; nothing of other data."""
         survey, names = self.content.survey, self.content.class_names
+        if survey is None:
+            return ()
         train, valid = len(self.training.labels), len(self.validation.labels)
-        counts = [f"{train:,} images to train on", f"{valid:,} to validate on"]
-        counts += [] if survey is None else [f"{survey.n_test:,} for the test"]
-        first = f"{counted(len(names), 'class', 'classes')} ({named(names)})"
-        rest = () if survey is None else survey.lines()
-        return f"{first}: {', '.join(counts)}.", *rest
+        counts = f"{train:,} images to train on, {valid:,} to validate on, {survey.n_test:,} for"
+        first = f"{counted(len(names), 'class', 'classes')} ({named(names)}): {counts} the test."
+        return first, *survey.lines()
 
     def decided(self, options: SearchOptions, link: Link | None) -> Mapping[str, Any]:
         """What is decided once for a search, given its stored link, if it has one."""
@@ -75,7 +71,7 @@ class Plan:
 
 @plain_modes()
 def plan(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any],
+    data: str | Sequence[Any] | Dataset[Any],
     *,
     name: str | None,
     device: str,
@@ -90,10 +86,6 @@ def plan(
     where = choose_device(device)
     check_precision(options.precision, where)
     name = name or _default_name(data)
-    if len(name) > LONGEST_NAME:
-        raise SearchError(
-            f"A search's name must have at most {LONGEST_NAME} characters, but got {len(name):,}."
-        )
     link = stored(name)
     content = load_training(data, options.data, reading=reading_of(link))
     if link is not None:
@@ -139,7 +131,7 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _default_name(data: str | tuple[Tensor, Tensor] | Dataset[Any]) -> str:
+def _default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
     """The name of a folder without its path, and of other data their own."""
     called = name_of(data)
     folder = folder_of(called)

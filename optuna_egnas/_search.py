@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,6 @@ from .samplers._walk import WalkSampler
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from torch import Tensor
     from torch.utils.data import Dataset
 
 POLL = 0.5
@@ -64,7 +63,7 @@ class Setup:
 
 @plain_modes()
 def search(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str | None = None,
@@ -76,8 +75,10 @@ def search(
     """Find a whole network for the data; goes on where the search of this name has stopped.
 
     Args:
-        data: a data set's name, a pair (images, labels) of tensors, or a torch data set of
-            (image, label); images uint8 or float in [0, 1], [N, C, H, W] or [N, H, W].
+        data: a data set's name, a pair (images, labels) of tensors or numpy arrays, or a data
+            set of such pairs, also of PIL images. Images are uint8 or float in [0, 1],
+            [N, C, H, W] or [N, H, W]; labels are numbers from 0, or the classes' names. What a
+            data set draws at random is refused: the search augments by itself.
         storage: a SQLAlchemy URL, an Optuna storage, or None for one in memory.
         name: the search's name; default: the data set's.
         device: where to train: `auto` takes a GPU where there is one.
@@ -114,7 +115,7 @@ def search(
 
 @plain_modes()
 def prepare(
-    data: str | tuple[Tensor, Tensor] | Dataset[Any] = "digits",
+    data: str | Sequence[Any] | Dataset[Any] = "digits",
     *,
     storage: str | BaseStorage | None = DEFAULT_URL,
     name: str | None = None,

@@ -11,9 +11,10 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 
 from ._artifacts import open_artifacts
-from ._claims import all_trials, is_alive
-from ._link import ROLES, find_search, linked_studies, read_places
+from ._claims import DROPPED, FORGETS, all_trials, is_alive, study_attributes
+from ._link import ROLES, START, find_search, linked_studies, read_places
 from ._linked import LinkedStudies, load_linked_studies, trials_of
+from ._translate import forgotten
 from .errors import EgnasError, SearchError
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ def check_may_be_deleted(storage: BaseStorage, name: str) -> tuple[str, ...]:
     Raises:
         SearchError: there is none of this name, or it is in training.
     """
+    return _at_rest(storage, name, "deleted")
+
+
+def _at_rest(storage: BaseStorage, name: str, what: str) -> tuple[str, ...]:
     found = find_search(storage, name)
     if not found:
         names = ", ".join(sorted({link.name for _, link in linked_studies(storage)}))
@@ -99,7 +104,7 @@ def check_may_be_deleted(storage: BaseStorage, name: str) -> tuple[str, ...]:
         workers += sum(map(_runs, trials))
     if workers:
         raise SearchError(
-            f"A search must be at rest to be deleted, but {name!r} trains {workers} "
+            f"A search must be at rest to be {what}, but {name!r} trains {workers} "
             f"candidate{'s' if workers > 1 else ''} now: stop its workers first."
         )
     return studies
@@ -120,6 +125,53 @@ def delete_search(storage: BaseStorage, name: str) -> None:
             _remove_files(storage, load_linked_studies(storage=storage, name=name))
     for study in studies:
         optuna.delete_study(study_name=study, storage=storage)
+
+
+class Failures(NamedTuple):
+    """Failures of one study that count: the numbers of its trials, and their errors in words."""
+
+    study: str
+    numbers: tuple[int, ...]
+    errors: tuple[str, ...]
+
+
+def failures(storage: BaseStorage, name: str) -> tuple[Failures, ...]:
+    """The failures of a search that can be forgotten, for each study that has any.
+
+    Those of the macro search cannot once the micro search has begun from what it found.
+
+    Raises:
+        SearchError: there is no such search, or it is in training.
+    """
+    _at_rest(storage, name, "tried again")
+    studies = load_linked_studies(storage=storage, name=name)
+    begun = START in study_attributes(studies.micro)
+    found = [_failures(studies.study(role)) for role in ROLES if role == "micro" or not begun]
+    return tuple(each for each in found if each.numbers)
+
+
+def forget_failures(storage: BaseStorage, found: Failures) -> None:
+    """Let failures say nothing: their candidates are as if they had never been trained.
+
+    Trials that have ended can no longer be changed: a trial is added that lists them.
+    """
+    said = {FORGETS: list(found.numbers), DROPPED: f"{len(found.numbers)} failures are forgotten"}
+    study = optuna.load_study(study_name=found.study, storage=storage)
+    study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, user_attrs=said))
+
+
+def _failures(study: Study) -> Failures:
+    trials = all_trials(study)
+    known = forgotten(trials)
+    failed = [
+        trial
+        for trial in trials
+        if trial.state is TrialState.FAIL
+        and "error" in trial.user_attrs
+        and trial.number not in known
+    ]
+    errors = dict.fromkeys(str(trial.user_attrs["error"]) for trial in failed)
+    return Failures(study.study_name, tuple(trial.number for trial in failed), tuple(errors))
 
 
 def _remove_files(storage: BaseStorage, studies: LinkedStudies) -> None:

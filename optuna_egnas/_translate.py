@@ -10,12 +10,13 @@ FAIL       failed by itself where it has an attribute `error`; without one its w
            unless it has `dropped` (stopped by its user): then it says nothing.
 RUNNING    in flight while its worker may live, else lost.
 WAITING    a claim.
+A failure says nothing where any trial lists its number in the attribute `forgets`.
 A trial that used none of the sampler's parameters says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from optuna.trial import TrialState
 
 from ._claims import (
     DROPPED,
+    FORGETS,
     PREMISE,
     STOPPED,
     STOPPED_BELOW,
@@ -180,6 +182,7 @@ class Reader:
         return reading
 
     def _read(self, trial: FrozenTrial) -> Reading:
+        self._ledger.forgotten.update(forgotten([trial]))
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and not self._uses_ours(trial):
             return Reading()
         candidate, event = self.candidate(trial), _event(trial, self.sign)
@@ -198,6 +201,18 @@ class Reader:
     def _agrees(self, trial: FrozenTrial, candidate: Candidate) -> bool:
         asked = encode(candidate, self.space, self.names, linked=True)
         return all(asked.get(name, value) == value for name, value in trial.params.items())
+
+
+def forgotten(trials: Iterable[FrozenTrial]) -> set[int]:
+    """The numbers of the trials whose failures say nothing, as these trials list them."""
+    listed = (trial.user_attrs.get(FORGETS) for trial in trials)
+    return {
+        number
+        for numbers in listed
+        if isinstance(numbers, list)
+        for number in numbers
+        if isinstance(number, int)
+    }
 
 
 def _finished(trial: FrozenTrial) -> float:

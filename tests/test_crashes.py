@@ -152,9 +152,8 @@ class Spoilt(nn.Module):
     [
         ("nan", 1, "NonFiniteLoss: The loss must stay finite, but got nan in epoch 1.", None),
         ("a broken kernel", 2, "RuntimeError: a broken kernel", 2),
-        ("CUDA out of memory.\nTry less", 2, "RuntimeError: CUDA out of memory. Try less", 6),
     ],
-    ids=["nan", "exception", "memory"],
+    ids=["nan", "exception"],
 )
 def test_a_candidate_that_fails_is_refused_with_its_reason(
     kind: str,
@@ -178,7 +177,7 @@ def test_a_candidate_that_fails_is_refused_with_its_reason(
     assert walk is not None and walk.steps[-1].verdict.value == "refused"
     assert studies.result().finished
     assert left_over(folder) == []
-    assert calls is None or Spoilt.calls == calls, "16, 8 and 4 images at each attempt"
+    assert calls is None or Spoilt.calls == calls
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,10 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
         {"optuna"},
     ),
+    "evaluation/_failures": (
+        {"evaluation", "_core", "_claims", "_translate", "errors"},
+        {"torch", "optuna"},
+    ),
     "evaluation/_objective": (
         {"evaluation", "_core", "_claims", "_translate", "_link", "_limits", "_stop", "errors"},
         {"torch", "optuna"},

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from .._arguments import STORAGE, Storage, checked_name, complete_name
-from ..errors import SearchError
-from ._output import errors, quiet_optuna
+from ._output import agreed, errors, quiet_optuna
 
 
 def delete(
@@ -26,15 +24,8 @@ def delete(
     with _show.storage_trouble(storage):
         opened = open_storage(storage, create=False)
         studies = check_may_be_deleted(opened, checked_name(name))
-        if not yes and not _agreed(f"Delete {' and '.join(studies)} in {shown(storage)}?"):
+        if not yes and not agreed(f"Delete {' and '.join(studies)} in {shown(storage)}?"):
             errors.print("Nothing was deleted.")
             return
         delete_search(opened, name)
     errors.print(f"Deleted {' and '.join(studies)}.")
-
-
-def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise SearchError("Deleting must be agreed to, but nobody can be asked here: give --yes.")
-    errors.print(f"{question} [y/N]", end=" ")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

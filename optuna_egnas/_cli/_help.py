@@ -15,6 +15,7 @@ from ._list import list_searches
 from ._plot import plot
 from ._predict import predict
 from ._replay import replay
+from ._retry import retry
 from ._search import search, worker
 from ._show import show
 from ._train import train
@@ -40,6 +41,7 @@ GROUPS: dict[str, dict[str, tuple[Command, str]]] = {
     "Keep": {
         "doctor": (doctor, "Check installation, device, storage and data."),
         "delete": (delete, "Delete a search and its files; asks first."),
+        "retry": (retry, "Forget a search's failures, to train them again; asks first."),
         "replay": (replay, "Check that the rules still walk as a recorded search did."),
     },
 }

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from .._arguments import checked_name
+from ..errors import SearchError
 
 if TYPE_CHECKING:
     from .._linked import LinkedStudies
@@ -66,6 +67,18 @@ def write_file(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         fail(f"Cannot write {path}: {error.strerror or error}.")
+
+
+def agreed(question: str) -> bool:
+    """Whether a person answers yes.
+
+    Raises:
+        SearchError: nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        raise SearchError("This must be agreed to, but nobody can be asked here: give --yes.")
+    errors.print(f"{question} [y/N]", end=" ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def fail(message: str) -> NoReturn:

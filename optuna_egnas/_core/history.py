@@ -144,9 +144,13 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Observations by candidate and number; writing one down twice changes nothing."""
+    """Observations by candidate and number; writing one down twice changes nothing.
+
+    `forgotten`: numbers of trials whose failures say nothing.
+    """
 
     finished: dict[Candidate, dict[int, Observation]] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
 
     def write(self, observation: Observation) -> None:
         """Keep what a finished trial has said."""
@@ -158,7 +162,7 @@ class Ledger:
         open_: dict[Candidate, list[Observation]] = {}
         for observation in unfinished:
             open_.setdefault(observation.candidate, []).append(observation)
-        return History(_Outcomes(self.finished, open_))
+        return History(_Outcomes(self.finished, open_, frozenset(self.forgotten)))
 
 
 class _Outcomes(Mapping[Candidate, Outcome]):
@@ -168,18 +172,24 @@ class _Outcomes(Mapping[Candidate, Outcome]):
         self,
         finished: Mapping[Candidate, Mapping[int, Observation]],
         unfinished: Mapping[Candidate, list[Observation]],
+        forgotten: frozenset[int],
     ) -> None:
         self._finished = finished
         self._unfinished = unfinished
+        self._forgotten = forgotten
 
     def __getitem__(self, candidate: Candidate) -> Outcome:
         ended = list(self._finished.get(candidate, {}).values())
         seen = [*ended, *self._unfinished.get(candidate, ())]
         seen.sort(key=lambda observation: (observation.finished, observation.number))
-        outcome = _one_outcome([observation.event for observation in seen])
+        outcome = _one_outcome([each.event for each in seen if not self._is_forgotten(each)])
         if outcome is None:
             raise KeyError(candidate)
         return outcome
+
+    def _is_forgotten(self, observation: Observation) -> bool:
+        failed = isinstance(observation.event, Failed)
+        return failed and observation.number in self._forgotten
 
     def __iter__(self) -> Iterator[Candidate]:
         known = {**self._finished, **self._unfinished}

@@ -15,7 +15,7 @@ from .._core.proposal import Step
 from .._core.walk import step_of
 from .._core.words import name_candidate, verdict_words
 from .._link import Role
-from .._translate import NO_VERDICT, RESUMED, Reader
+from .._translate import NO_VERDICT, RESUMED, Reader, forgotten
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -153,10 +153,13 @@ class Account:
         """Whether the failure that was just written is the candidate's last."""
         trials = all_trials(self.trial.study)
         this = trials[self.trial.number]
+        passed_over = forgotten(trials)
         failed = [
             trial
             for trial in trials
-            if "error" in trial.user_attrs and self.reader.candidate(trial) == self.candidate
+            if "error" in trial.user_attrs
+            and trial.number not in passed_over
+            and self.reader.candidate(trial) == self.candidate
         ]
         return bool(this.user_attrs.get("error_is_final")) or len(failed) >= MAX_ERRORS
 

@@ -7,6 +7,7 @@ the final test is read by `_test_images.py` alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch.utils.data import Dataset
 from ..errors import DataError
 from . import _reading_0_1
 from ._folders import FolderContent, Survey, read_folder
-from ._given import read_given
+from ._given import Reading, read_given
 from ._images import GROUND, READING, check_ground
 from ._paths import is_folder, located, readable, short
 from ._shares import check_fraction, digests_of, drawn, lowest
@@ -35,17 +36,17 @@ _LONGEST_NAME = 100
 
 
 def load_training(
-    dataset: str | tuple[Tensor, Tensor] | Dataset[Any],
+    dataset: str | Sequence[Any] | Dataset[Any],
     options: DataOptions | None = None,
     *,
     reading: int = READING,
 ) -> TrainingData:
     """The training part of a data set; no pixel of a test image is kept.
 
-    `dataset` is one of DATASETS, a pair (images, labels) of tensors (images uint8 or float in
-    [0, 1], [N, C, H, W] or [N, H, W]; labels [N]), or a map-style torch data set of pairs (PIL
-    image or tensor, label). Labels are 0..K-1. `reading` says how it is read and divided: 1 as
-    version 0.1.0 did. Anything unfit is a DataError.
+    `dataset` is one of DATASETS, a pair (images, labels) of tensors or arrays (images uint8 or
+    float in [0, 1], [N, C, H, W] or [N, H, W]; labels [N]), or a map-style data set of pairs (PIL
+    image, tensor or array; label). Labels are 0..K-1, or the classes' names. `reading` says how
+    it is read and divided: 1 as version 0.1.0 did. Anything unfit is a DataError.
     """
     options = options or DataOptions()
     name, folder = name_of(dataset), folder_of(dataset) if isinstance(dataset, str) else None
@@ -57,13 +58,15 @@ def load_training(
         content = _read_set(dataset, options)
         flip = name in SOURCES and SOURCES[name].flip
     else:
-        content, flip = read_given(dataset), False
+        given = Reading(version=reading, ground=options.ground)
+        content, flip = read_given(dataset, reading=given), False
     return TrainingData(
         name=name,
         samples=LabelledImages(images=content.images, labels=content.labels),
         class_names=content.class_names,
         flip=flip if options.flip is None else options.flip,
         reading=reading,
+        ground=options.ground,
     )
 
 
@@ -97,7 +100,7 @@ def split(
     return data.samples.take(chosen[~valid]), data.samples.take(chosen[valid])
 
 
-def name_of(dataset: str | tuple[Tensor, Tensor] | Dataset[Any]) -> str:
+def name_of(dataset: str | Sequence[Any] | Dataset[Any]) -> str:
     """What a data set is called: `folder:photos` also where it was given as `folder:./photos/`."""
     if not isinstance(dataset, str):
         return type(dataset).__name__ if isinstance(dataset, Dataset) else "tensors"
@@ -192,6 +195,8 @@ class DataOptions:
     def __post_init__(self) -> None:
         check_fraction("test_fraction", self.test_fraction)
         check_ground(self.ground)
+        if not isinstance(self.skip_broken, bool):
+            raise DataError(f"skip_broken must be a bool, found {self.skip_broken!r:.60}")
         size = self.image_size
         if size is not None and not (isinstance(size, int) and size >= 1):
             raise DataError(f"image_size must be an int of at least 1, found {size!r}")
@@ -229,6 +234,7 @@ class TrainingData:
     Args:
         flip: whether a horizontal flip keeps an image's class.
         reading: how it was read and is to be divided; 1: as version 0.1.0 did.
+        ground: the colour that transparent images of a given data set were laid on.
         digests: for each image what equal images share; default: a hash of its pixels here.
         validation: which images are those to validate on, bool [N]; default: a share is drawn.
         survey: what else is known of a folder of images.
@@ -239,6 +245,7 @@ class TrainingData:
     class_names: tuple[str, ...]
     flip: bool
     reading: int = READING
+    ground: str = GROUND
     digests: tuple[bytes, ...] | None = None
     validation: Tensor | None = None
     survey: Survey | None = None

@@ -37,6 +37,7 @@ from ..errors import EgnasError, SearchError
 from ._account import Account, Life, Progress
 from ._checkpoint import Checkpoint, Checkpoints, Place
 from ._course import Task, Weights, train_candidate
+from ._failures import check_place
 from ._training import EpochRecord, NonFiniteLoss, Recipe
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Objective:
 
     Raises, when called:
         CandidateFailed: the training failed; the trial has the reason as its attribute `error`.
+        SearchError: so it did, but not by its candidate; see `check_place`.
     """
 
     training: LabelledImages
@@ -143,7 +145,12 @@ class Objective:
             # A stop that is no verdict leaves its work to whoever comes back to it.
             place.write() if account.is_undecided() else place.remove()
             raise
-        except CandidateFailed:
+        except CandidateFailed as failure:
+            try:
+                check_place(account, failure.__cause__, self.device)
+            except SearchError:
+                place.write()
+                raise
             # The second attempt goes on from the last whole epoch; after it there is none.
             place.remove() if account.is_given_up() else place.write()
             raise

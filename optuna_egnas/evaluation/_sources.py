@@ -64,27 +64,6 @@ def _size(count: int) -> str:
     return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.1f} MiB"
 
 
-def as_bytes(images: Tensor, place: str) -> Tensor:
-    """Images as uint8 0..255, from uint8 or from floats in [0, 1]."""
-    images = images.detach().cpu()
-    if images.dtype == torch.uint8 or not images.numel():
-        return images.to(torch.uint8)
-    if not images.is_floating_point():
-        raise DataError(f"images must be uint8 or float, found {images.dtype} in {place}")
-    low, high = float(images.min()), float(images.max())
-    # Written so that NaN fails, too.
-    if not (low >= 0 and high <= 1):
-        raise DataError(f"float images must lie in [0, 1], found {low:g} to {high:g} in {place}")
-    return images.float().mul(255).round().to(torch.uint8)
-
-
-def as_labels(labels: Tensor) -> Tensor:
-    """Labels as int64, from any integer dtype."""
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(f"labels must be of an integer dtype, found {labels.dtype}")
-    return labels.detach().cpu().long()
-
-
 class Content(NamedTuple):
     """What a reader returns: images uint8 [N, C, H, W], labels int64 [N], a name per class."""
 

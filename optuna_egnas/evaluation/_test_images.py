@@ -7,6 +7,7 @@ takes `look_through` alone from here, which gives no pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,12 @@ from ._data import (
 )
 from ._decoding import Decoded, check_broken, decode
 from ._folders import may_be_test, not_among, test_share
-from ._given import read_given
+from ._given import Reading, read_given
 from ._images import READING
 from ._layout import Labelled, read_layout
 from ._sources import SOURCES, Content, find_published, read_published
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.utils.data import Dataset
 
     from ._data import TrainingData
@@ -77,18 +77,17 @@ def load_test(
     return LabelledImages(images=content.images, labels=content.labels)
 
 
-def given_test(
-    dataset: tuple[Tensor, Tensor] | Dataset[Any], training: TrainingData
-) -> LabelledImages:
-    """Test images that are given, as `load_training` takes them; unlike its own: a DataError."""
-    content = read_given(dataset)
+def given_test(dataset: Sequence[Any] | Dataset[Any], training: TrainingData) -> LabelledImages:
+    """Test images that are given, as `load_training` takes them; unlike its own: a DataError.
+
+    PIL images become gray or colour like the training images.
+    """
+    reading = Reading(training.reading, training.ground, training.input_shape[0])
+    content = read_given(dataset, reading=reading, known=training.class_names)
     samples = LabelledImages(images=content.images, labels=content.labels)
     found, shape = [*samples.images.shape[1:]], [*training.input_shape]
     if found != shape:
         raise DataError(f"test images must be {shape} like the training images, found {found}")
-    highest = int(samples.labels.max())
-    if highest >= training.classes:
-        raise DataError(f"test labels must be 0..{training.classes - 1}, found {highest}")
     return samples
 
 

@@ -213,7 +213,6 @@ BAD_DATA: dict[str, tuple[Prepare, str, tuple[str, ...]]] = {
     ),
     "a class and a part": (images(half_divided), "folder:pets", ("test in pets may be a class",)),
     "a long path": (nothing, f"folder:{'x/' * 3000}", ("must exist", "...")),
-    "a long name": (images(), f"folder:pets --name {'x' * 500}", ("at most 400", "500")),
     "no colour": (images(), "folder:pets --ground bright", ("ground", "bright")),
     "size of digits": (nothing, "digits --image-size 8", ("image_size is for folder:PATH only",)),
     "size of nothing": (images(), "folder:pets --image-size 0", ("image_size", "at least 1")),

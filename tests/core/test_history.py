@@ -8,6 +8,7 @@ from optuna_egnas._core.history import (
     Event,
     Failed,
     History,
+    Ledger,
     Lost,
     Observation,
     Outcome,
@@ -77,3 +78,18 @@ def test_budget_and_replicate_tell_candidates_apart() -> None:
         Candidate(architecture=ONE.architecture, epochs=5, replicate=1),
     ):
         assert history.outcome(other) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [(BROKEN, None), (NAN, None), (GOOD, GOOD), (Stopped(reason="slow"), Stopped(reason="slow"))],
+)
+def test_failures_alone_are_forgotten(event: Event, outcome: Outcome | None) -> None:
+    ledger = Ledger()
+    for number in range(2):
+        ledger.write(Observation(number=number, candidate=ONE, event=event, finished=1.0))
+    assert ledger.history(()).outcome(ONE) == event
+
+    ledger.forgotten.update(range(2))
+
+    assert ledger.history(()).outcome(ONE) == outcome

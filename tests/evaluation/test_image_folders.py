@@ -121,7 +121,7 @@ def test_all_broken_images_are_told_in_one_line(tmp_path):
 
 def test_a_folder_with_train_and_test_keeps_them_apart(tmp_path, seen):
     write_folder(tmp_path / "own" / "train", count=2, mode="L")
-    write_folder(tmp_path / "own" / "test", count=5, mode="1", classes=("cat", "cow", "dog"))
+    write_folder(tmp_path / "own" / "test", count=5, size=(8, 7), classes=("cat", "cow", "dog"))
     (tmp_path / "own" / "train" / "cow").mkdir()
     Image.new("L", (4, 4), 77).save(tmp_path / "own" / "train" / "cow" / "a.png")
     name = f"folder:{tmp_path / 'own'}"

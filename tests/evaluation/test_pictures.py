@@ -151,6 +151,12 @@ def palette(**information):
     return image
 
 
+def palette_and_alpha():
+    image = Image.frombytes("PA", (2, 1), b"\0\xff\0\0")
+    image.putpalette([0, 0, 0])
+    return image
+
+
 def palette_with_alpha():
     image = palette()
     image.putpalette([0, 0, 0, 255, 0, 0, 0, 0], "RGBA")
@@ -161,10 +167,8 @@ class TestTransparency:
     @pytest.mark.parametrize(
         "image",
         [
-            *(
-                pytest.param(half_clear(mode), id=mode)
-                for mode in ("RGBA", "RGBa", "LA", "La", "PA")
-            ),
+            *(pytest.param(half_clear(mode), id=mode) for mode in ("RGBA", "RGBa", "LA", "La")),
+            pytest.param(palette_and_alpha(), id="PA"),
             pytest.param(palette(transparency=1), id="P, an index"),
             pytest.param(palette(transparency=b"\xff\x00"), id="P, bytes"),
             pytest.param(palette_with_alpha(), id="P of RGBA"),
@@ -428,11 +432,10 @@ def drawn(folder):
         ("CMYK", "jpg"),
         ("RGBA", "webp"),
         ("RGBA", "gif"),
-        ("YCbCr", "tif"),
     ]:
         files.append(folder / f"{mode}.{suffix}")
         exif = {} if suffix == "gif" else {"exif": orientation(6)}
-        image = full.convert("RGB") if mode in ("CMYK", "YCbCr") else full
+        image = full.convert("RGB") if mode == "CMYK" else full
         image.convert(mode).save(files[-1], **exif)
     return files
 

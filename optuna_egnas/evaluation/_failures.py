@@ -1,0 +1,140 @@
+"""Whose failure it was: that of a network, or that of the place where it was trained.
+
+A network that fails twice is refused, and the walk goes on without it. A program, a driver or a
+disk that lets every network fail would so end a whole search, for good. What a search must not
+count is found out from its stored trials, by the worker that meets the second such failure; the
+trial then lists in its attribute `forgets` what says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from optuna.trial import TrialState
+
+from .._claims import FORGETS, all_trials
+from .._core.history import Failed
+from .._core.walk import Done, follow
+from ..errors import SearchError
+from ._course import lacks_memory
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from .._core.architecture import Architecture
+    from ._account import Account
+
+ENOUGH = 2
+"""Networks that fail alike before any was trained."""
+SHOWN = 160
+"""Characters of an error that are shown."""
+
+
+def check_place(account: Account, error: BaseException | None, device: torch.device) -> None:
+    """After the failure of its candidate was written: refuse to go on where it is not its own.
+
+    It is not where, of the macro search and before any network was trained, another network has
+    failed with the same error, numbers apart, or nothing is left to try; and, of memory, where a
+    network that takes at least as much was trained, or others hold half of the device's.
+
+    Raises:
+        SearchError: the failure says nothing of the candidate; what says nothing was written.
+    """
+    trials = all_trials(account.trial.study)
+    this = trials[account.trial.number]
+    if this.user_attrs.get("error_is_final"):
+        return
+    memory = error is not None and lacks_memory(error)
+    found = _taken_memory(account, trials, device) if memory else None
+    if found is None and not any(trial.state is TrialState.COMPLETE for trial in trials):
+        found = _never_trained(account, trials, memory=memory)
+    if not found:
+        return
+    account.trial.set_user_attr(FORGETS, sorted(found))
+    reason = str(this.user_attrs["error"])
+    reason = reason if len(reason) <= SHOWN else f"{reason[:SHOWN]} ..."
+    raise SearchError(
+        f"Networks must be trained here before a failure counts against one, but got {reason}; "
+        "nothing is counted as refused, and the same command goes on when this is mended."
+        if not memory
+        else f"Memory must be there for networks of this size, but got {reason}; "
+        "nothing is counted as refused, and the same command goes on when there is more."
+    ) from error
+
+
+def _never_trained(
+    account: Account, trials: Sequence[FrozenTrial], *, memory: bool
+) -> set[int] | None:
+    """Failures of a macro search in which nothing was trained; None where they count."""
+    if account.role != "macro":
+        return None  # it begins with what was trained
+    failed = [trial for trial in trials if _may_be_tried_again(trial)]
+    kind = _kind(trials[account.trial.number])
+    alike = [trial for trial in failed if _kind(trial) == kind]
+    candidates = [account.reader.candidate(trial) for trial in alike]
+    networks = {candidate.architecture for candidate in candidates if candidate is not None}
+    if not memory and len(networks) >= ENOUGH:
+        return {trial.number for trial in alike}
+    if account.is_given_up() and _is_last(account):
+        return {trial.number for trial in failed}
+    return None
+
+
+def _taken_memory(
+    account: Account, trials: Sequence[FrozenTrial], device: torch.device
+) -> set[int] | None:
+    """Failures of a candidate by memory that it would have had before; None where they count."""
+    if not account.is_given_up():
+        return None  # by then, there may be enough
+    trained = [
+        candidate.architecture
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and (candidate := account.reader.candidate(trial))
+    ]
+    asked = account.candidate.architecture
+    if not any(_contains(network, asked) for network in trained) and not is_crowded(device):
+        return None
+    return {
+        trial.number
+        for trial in trials
+        if _may_be_tried_again(trial) and account.reader.candidate(trial) == account.candidate
+    }
+
+
+def _contains(network: Architecture, other: Architecture) -> bool:
+    """Whether a network takes at least the memory of the other one, layer by layer."""
+    begins_alike = network.ops[: other.depth] == other.ops
+    kernels = zip(network.kernels, other.kernels, strict=False)
+    return (
+        begins_alike
+        and network.width >= other.width
+        and all(kernel >= least for kernel, least in kernels)
+    )
+
+
+def is_crowded(device: torch.device) -> bool:
+    """Whether others hold at least half of the memory of a GPU."""
+    if device.type != "cuda":
+        return False
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free - torch.cuda.memory_reserved(device) >= total / 2
+
+
+def _is_last(account: Account) -> bool:
+    """Whether the walk ends with nothing where the candidate is refused."""
+    history = account.reader.history(account.trial.study)
+    refused = history.with_outcome(account.candidate, Failed(reason="", final=True))
+    end = follow(account.reader.space, refused).next
+    return isinstance(end, Done) and end.found is None
+
+
+def _may_be_tried_again(trial: FrozenTrial) -> bool:
+    return "error" in trial.user_attrs and not trial.user_attrs.get("error_is_final")
+
+
+def _kind(trial: FrozenTrial) -> str:
+    """An error without its numbers and addresses, which differ from network to network."""
+    return re.sub(r"0x[0-9a-fA-F]+|\d+", "#", str(trial.user_attrs["error"]))
