@@ -210,9 +210,9 @@ def _uses(
     if has_validation:
         yield "validation images are given: valid_fraction has no use"
     elif layout.valid:
-        yield "not used: the validation folder, all of which are copies of training images"
+        yield "not used: the validation folder, since all in it are left out"
     if layout.test and not has_test:
-        yield "not used: the test folder, all of which are copies of other images"
+        yield "not used: the test folder, since all in it are left out"
     if (layout.valid or layout.test) and not has_test:
         share = f"test_fraction {options.test_fraction:g}"
         yield f"test images are a share of those to train on: {share}"

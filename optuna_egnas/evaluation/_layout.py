@@ -215,6 +215,7 @@ def _check_classes(held: ClassFolders) -> None:
             right = "every class must have images that Pillow reads"
             found = f"only {', '.join(unread)} in {short(held.place / name)}"
             raise DataError(f"{right}, found {found}")
+    _check_order(held)
     if not held.filled:
         empty = f" (folders without images: {named(sorted(held.images))})" if held.images else ""
         right = "a subfolder with images for each class"
@@ -225,6 +226,18 @@ def _check_classes(held: ClassFolders) -> None:
         hint = f" (did you mean folder:{short(below)}?)" if meant else ""
         found = f"only {short(below.name)} in {short(held.place)}{hint}"
         raise DataError(f"an image folder must hold at least 2 classes, found {found}")
+
+
+def _check_order(held: ClassFolders) -> None:
+    """Refuse classes that hold the parts, which would be mixed: `cat/train` and `cat/test`."""
+    for name in held.filled:
+        below = [entry.path.relative_to(held.place / name).parts[0] for entry in held.images[name]]
+        parts = {split_of(each) for each in below}
+        if None not in parts and len(parts) > 1:
+            found = f"{named(sorted({*below}))} in {short(held.place / name)}"
+            raise DataError(
+                f"parts must hold the classes, as in train/{short(name)}, found {found}"
+            )
 
 
 def _matched(part: ClassFolders, names: Sequence[str]) -> ClassFolders:

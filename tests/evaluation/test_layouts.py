@@ -151,6 +151,10 @@ def test_a_class_named_like_a_part_stays_one_beside_real_parts(tmp_path):
             "one folder for a part, found Training and train",
         ),
         ([("train", ("a", "b")), ("val", ("a", "b")), ("dev", ("a", "b"))], "found dev and val"),
+        (
+            [("cat", ("train", "test")), ("dog", ("train", "test"))],
+            "parts must hold the classes, as in train/cat, found test, train in .*cat",
+        ),
         ([("test", ("a", "b"))], "class folders or train as well, found test alone"),
         (
             [("test", ("a", "b")), ("val", ("a", "b"))],
