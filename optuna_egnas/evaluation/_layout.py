@@ -231,13 +231,12 @@ def _check_classes(held: ClassFolders) -> None:
 def _check_order(held: ClassFolders) -> None:
     """Refuse classes that hold the parts, which would be mixed: `cat/train` and `cat/test`."""
     for name in held.filled:
-        below = [entry.path.relative_to(held.place / name).parts[0] for entry in held.images[name]]
-        parts = {split_of(each) for each in below}
+        paths = [entry.path.relative_to(held.place / name) for entry in held.images[name]]
+        parts = {split_of(path.parts[0]) if path.parent.name else None for path in paths}
         if None not in parts and len(parts) > 1:
-            found = f"{named(sorted({*below}))} in {short(held.place / name)}"
-            raise DataError(
-                f"parts must hold the classes, as in train/{short(name)}, found {found}"
-            )
+            below = sorted({path.parts[0] for path in paths})
+            right = f"parts must hold the classes, as in train/{short(name)}"
+            raise DataError(f"{right}, found {named(below)} in {short(held.place / name)}")
 
 
 def _matched(part: ClassFolders, names: Sequence[str]) -> ClassFolders:
