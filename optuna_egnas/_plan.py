@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
     from ._link import Link
 
-LONGEST_NAME = 400
-"""Databases give the name of a study 512 characters."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
@@ -56,14 +53,14 @@ class Plan:
     device: torch.device
 
     def lines(self) -> tuple[str, ...]:
-        """What was found of the data, for a person."""
+        """What was found in a folder, for a person; nothing of other data."""
         survey, names = self.content.survey, self.content.class_names
+        if survey is None:
+            return ()
         train, valid = len(self.training.labels), len(self.validation.labels)
-        counts = [f"{train:,} images to train on", f"{valid:,} to validate on"]
-        counts += [] if survey is None else [f"{survey.n_test:,} for the test"]
-        first = f"{counted(len(names), 'class', 'classes')} ({named(names)})"
-        rest = () if survey is None else survey.lines()
-        return f"{first}: {', '.join(counts)}.", *rest
+        counts = f"{train:,} images to train on, {valid:,} to validate on, {survey.n_test:,} for"
+        first = f"{counted(len(names), 'class', 'classes')} ({named(names)}): {counts} the test."
+        return first, *survey.lines()
 
     def decided(self, options: SearchOptions, link: Link | None) -> Mapping[str, Any]:
         """What is decided once for a search, given its stored link, if it has one."""
@@ -89,10 +86,6 @@ def plan(
     where = choose_device(device)
     check_precision(options.precision, where)
     name = name or _default_name(data)
-    if len(name) > LONGEST_NAME:
-        raise SearchError(
-            f"A search's name must have at most {LONGEST_NAME} characters, but got {len(name):,}."
-        )
     link = stored(name)
     content = load_training(data, options.data, reading=reading_of(link))
     if link is not None:

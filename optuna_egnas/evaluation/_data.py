@@ -195,6 +195,8 @@ class DataOptions:
     def __post_init__(self) -> None:
         check_fraction("test_fraction", self.test_fraction)
         check_ground(self.ground)
+        if not isinstance(self.skip_broken, bool):
+            raise DataError(f"skip_broken must be a bool, found {self.skip_broken!r:.60}")
         size = self.image_size
         if size is not None and not (isinstance(size, int) and size >= 1):
             raise DataError(f"image_size must be an int of at least 1, found {size!r}")

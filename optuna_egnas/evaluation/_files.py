@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import DataError
 from ._images import is_picture, readable_formats
-from ._paths import exists, is_folder, short
+from ._paths import exists, is_file, is_folder, short
 
 _SYSTEM = re.compile(
     r"""
@@ -111,7 +111,7 @@ def _own_files(folder: Path, real: str, is_linked: bool) -> Iterator[Entry]:
     """Regular files, and links that lead nowhere: who lost images by them wants to know."""
     for entry in _scan(folder):
         path = Path(entry.path)
-        if entry.is_symlink() and (path.is_file() or not exists(path)):
+        if entry.is_symlink() and (is_file(path) or not exists(path)):
             yield Entry(path, os.path.realpath(path), True)
         elif entry.is_file(follow_symlinks=False):
             yield Entry(path, f"{real}{os.sep}{entry.name}", is_linked)

@@ -70,21 +70,21 @@ class FolderContent:
 def read_folder(path: Path, options: DataOptions) -> FolderContent:
     """Everything of a folder of images but its test images.
 
-    Copies of one image stand on one side only: training goes before validation, and that before
-    the test. A validation or test folder of which nothing is left then is not used.
+    Copies of one image stand on one side only: a given test keeps its images, then the validation
+    does. Where a class would have no image to train on by that, training keeps its images; of
+    the other parts, what is left is used.
 
     Raises:
         DataError: the folder is of another kind, or an image cannot be read.
     """
     layout = read_layout(path)
-    train, valid, test = parts = _decoded(layout, options)
+    train, valid, _ = parts = _decoded(layout, options)
     check_broken([each for part in parts for each in part.broken], path, skip=options.skip_broken)
-    to_validate = not_among(valid, train.digests)
-    to_test = not_among(test, (*train.digests, *valid.digests))
-    to_train, n_test = torch.ones_like(train.kept), int(to_test.sum())
+    masks = to_train, to_validate, to_test = _without_copies(parts, layout)
+    n_test = int(to_test.sum())
     if not n_test:
-        to_train = ~test_share(train, layout.class_names, options)
-        n_test = int((~to_train).sum())
+        share = test_share(train, layout.class_names, options)
+        to_train, n_test = to_train & ~share, int(share.sum())
     taken = [(train, to_train), (valid, to_validate)]
     _check_classes(train.labels[to_train], layout.class_names, path)
     channels = 3 if any(bool(part.colours[mask].any()) for part, mask in taken) else 1
@@ -99,10 +99,24 @@ def read_folder(path: Path, options: DataOptions) -> FolderContent:
         survey=Survey(
             n_test=n_test,
             has_test_folder=bool(to_test.any()),
-            notes=_notes(layout, parts, (to_train, to_validate, to_test), options),
+            notes=_notes(layout, parts, masks, options),
             conflicts=_conflicts(parts, layout),
         ),
     )
+
+
+def _without_copies(
+    parts: tuple[Decoded, Decoded, Decoded], layout: Layout
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each part which of its images are copies of none in a part that goes before it."""
+    train, valid, test = parts
+    if test.digests:
+        to_validate = not_among(valid, test.digests)
+        to_train = not_among(train, (*test.digests, *valid.digests))
+        if len(torch.unique(train.labels[to_train])) == len(layout.class_names):
+            return to_train, to_validate, torch.ones_like(test.kept)
+    to_test = not_among(test, (*train.digests, *valid.digests))
+    return torch.ones_like(train.kept), not_among(valid, train.digests), to_test
 
 
 def not_among(part: Decoded, digests: Collection[bytes]) -> Tensor:
@@ -171,15 +185,14 @@ def _notes(
     """What is to be said of a folder beside its numbers."""
     digests = [digest for part in parts for digest in part.digests]
     copies = len(digests) - len({*digests})
-    dropped = sum(int((~mask).sum()) for mask in masks[1:])
+    dropped = sum(int((~mask).sum()) for mask in masks)
     sides = [part.colours[mask] for part, mask in zip(parts[:2], masks[:2], strict=True)]
     colours = torch.cat(sides)
     gray = int((~colours).sum()) if bool(colours.any()) else 0
     broken = [shown(each.file, layout.folder) for part in parts for each in part.broken]
     told = {
         f"{counted(copies, 'copy', 'copies')} of other images, on one side each": copies,
-        f"left out: {counted(dropped, 'copy', 'copies')} in the validation and test folders of "
-        "images that are before them": dropped,
+        f"left out: {counted(dropped, 'copy', 'copies')} of images of another part": dropped,
         f"made colour: {counted(gray, 'gray image')}": gray,
         f"left out: {counted(len(broken), 'file')} that cannot be read: {named(broken, _MANY)}": (
             len(broken)
@@ -197,9 +210,9 @@ def _uses(
     if has_validation:
         yield "validation images are given: valid_fraction has no use"
     elif layout.valid:
-        yield "not used: the validation folder, all of which are copies of training images"
+        yield "not used: the validation folder, since all in it are left out"
     if layout.test and not has_test:
-        yield "not used: the test folder, all of which are copies of other images"
+        yield "not used: the test folder, since all in it are left out"
     if (layout.valid or layout.test) and not has_test:
         share = f"test_fraction {options.test_fraction:g}"
         yield f"test images are a share of those to train on: {share}"

@@ -7,15 +7,14 @@ vehicles that is named `train` stays a class.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..errors import DataError
-from ._files import CAMERA, Entry, find_images, subfolders
+from ._class_folders import ClassFolders, class_key, read_class_folders
+from ._files import CAMERA, Entry, subfolders
 from ._paths import counted, is_folder, named, readable, short
 
 Split = Literal["train", "valid", "test"]
@@ -27,28 +26,8 @@ _WORDS: Mapping[str, Split] = {
     **dict.fromkeys(("eval", "evaluation"), "valid"),
 }
 _AROUND = "datasets|dataset|data|sets|set|images|image|imgs|img|pictures|photos|samples|split|seg"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFolders:
-    """Class folders and the images in each of them, by the folders' names."""
-
-    images: Mapping[str, tuple[Entry, ...]]
-    others: Mapping[str, Counter[str]]
-    loose: int = 0
-
-    @property
-    def filled(self) -> list[str]:
-        """The names of the folders that hold images, in their order."""
-        return sorted(name for name, images in self.images.items() if images)
-
-    def without(self, names: Sequence[str]) -> ClassFolders:
-        """All but some of the folders."""
-        return replace(
-            self,
-            images={key: value for key, value in self.images.items() if key not in names},
-            others={key: value for key, value in self.others.items() if key not in names},
-        )
+_MANY = 20
+"""Names in a line of what was not used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +50,7 @@ class Layout:
     train: Labelled
     valid: Labelled | None = None
     test: Labelled | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def split_of(name: str) -> Split | None:
@@ -93,9 +72,9 @@ def read_layout(folder: Path) -> Layout:
     """
     if not is_folder(folder):
         raise DataError(f"an image folder must exist, found none at {short(folder)}")
-    top = _class_folders(folder)
+    top = read_class_folders(folder)
     inner = {
-        name: _class_folders(_entered(folder / name)) for name in top.images if split_of(name)
+        name: read_class_folders(_entered(folder / name)) for name in top.images if split_of(name)
     }
     parts = {name: held for name, held in inner.items() if _is_divided(held)}
     given = _one_of_each(parts, folder)
@@ -106,17 +85,9 @@ def read_layout(folder: Path) -> Layout:
     if "train" not in given:
         return _from_class_folders(folder, classes, parts, given)
     _check_alone(folder, given, parts, classes)
-    unused = [name for name in classes.images if classes.images[name] or name in inner]
-    return _laid_out(folder, parts[given["train"]], parts, given, [_not_used(unused)])
-
-
-def _class_folders(folder: Path) -> ClassFolders:
-    found = {place.name: find_images(place) for place in subfolders(folder)}
-    return ClassFolders(
-        images={name: each.images for name, each in found.items()},
-        others={name: each.others for name, each in found.items()},
-        loose=len(find_images(folder, deep=False).images),
-    )
+    unused = sorted(name for name in classes.images if classes.images[name] or name in inner)
+    unused += [counted(top.loose, "image")] if top.loose else []
+    return _laid_out(folder, parts[given["train"]], parts, given, unused)
 
 
 def _entered(folder: Path) -> Path:
@@ -148,10 +119,10 @@ def _is_a_class(
     given: Mapping[Split, str], parts: Mapping[str, ClassFolders], classes: ClassFolders
 ) -> bool:
     """Whether the folder like `train` is a class: the given test has it, and not what it holds."""
-    inside = {_key(name) for name in parts[given["train"]].filled}
-    outside = {_key(name) for name in (*classes.filled, given["train"])}
+    inside = {class_key(name) for name in parts[given["train"]].filled}
+    outside = {class_key(name) for name in (*classes.filled, given["train"])}
     others = {
-        _key(name)
+        class_key(name)
         for kind, part in given.items()
         if kind != "train"
         for name in parts[part].filled
@@ -184,27 +155,27 @@ def _from_class_folders(
     given: Mapping[Split, str],
 ) -> Layout:
     """The layout of class folders, beside which there may be a validation or a test part."""
-    told = {_key(name) for part in given.values() for name in parts[part].filled}
+    told = {class_key(name) for part in given.values() for name in parts[part].filled}
     flat = [name for name in top.filled if split_of(name) in ("valid", "test")]
     plain = [name for name in top.filled if name not in flat]
     if given and not plain:
         found = f"{named([*given.values()])} alone in {short(folder)}"
         raise DataError(f"an image folder must hold class folders or train as well, found {found}")
-    if given and not told & {_key(name) for name in top.filled}:
+    if given and not told & {class_key(name) for name in top.filled}:
         part = next(iter(given.values()))
         raise DataError(
             f"an image folder must be clear, but {short(part)} in {short(folder)} may be a class "
             f"beside {named(plain)}, or a part with the classes {named(parts[part].filled)}: "
             "move or rename it"
         )
-    unused = [name for name in flat if given and _key(name) not in told]
+    unused = [name for name in flat if given and class_key(name) not in told]
     doubtful = [name for name in flat if not given]
     if doubtful:
         raise DataError(
             f"an image folder must be clear, but {named(doubtful)} in {short(folder)} may be a "
             "class, or images without class folders of their own: rename it, or move it away"
         )
-    return _laid_out(folder, top.without(unused), parts, given, [_not_used(unused)])
+    return _laid_out(folder, top.without(unused), parts, given, unused)
 
 
 def _laid_out(
@@ -212,118 +183,85 @@ def _laid_out(
     train: ClassFolders,
     parts: Mapping[str, ClassFolders],
     given: Mapping[Split, str],
-    notes: Sequence[str],
+    unused: Sequence[str],
 ) -> Layout:
+    """The layout of these class folders to train on, and of the other given parts."""
+    _check_classes(train)
     names = train.filled
-    _check_classes(folder, train)
-    found = list(notes)
-    labelled, lines = _labelled(train, names)
-    found += [_at_top(train), *lines]
+    notes = [*([f"not used: {named(unused, _MANY)}"] if unused else []), *train.left_out()]
     others: dict[str, Labelled] = {}
     for kind in ("valid", "test"):
         if kind in given:
-            part = parts[given[kind]]
-            matched, lines = _labelled(_matched(part, names, folder / given[kind]), names)
-            others[kind] = matched
-            missing = [names[label] for label in range(len(names)) if label not in matched.labels]
-            without = f"{short(given[kind])} has no images of {named(missing)}" if missing else ""
-            found += [without, _at_top(part), *lines]
+            part = _matched(parts[given[kind]], names)
+            others[kind] = _labelled(part, names)
+            missing = [name for name in names if not part.images.get(name)]
+            notes += [f"{short(given[kind])} has no images of {named(missing)}"] if missing else []
+            notes += part.left_out()
     return Layout(
         folder=folder,
         class_names=tuple(map(readable, names)),
-        train=labelled,
+        train=_labelled(train, names),
         valid=others.get("valid"),
         test=others.get("test"),
-        notes=tuple(dict.fromkeys(line for line in found if line)),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
-def _check_classes(folder: Path, held: ClassFolders) -> None:
+def _check_classes(held: ClassFolders) -> None:
     """Refuse less than two classes, and a class of files that only a plug-in would read."""
-    unread = [
-        name
-        for name, images in held.images.items()
-        if not images and CAMERA & held.others[name].keys()
-    ]
-    if unread:
-        endings = ", ".join(sorted(CAMERA & held.others[unread[0]].keys()))
-        right = "every class must have images that Pillow reads"
-        raise DataError(f"{right}, found only {endings} in {short(folder / unread[0])}")
-    if len(held.filled) >= 2:
-        return
+    for name in sorted(held.images):
+        unread = sorted(CAMERA & held.others[name].keys())
+        if unread and not held.images[name]:
+            right = "every class must have images that Pillow reads"
+            found = f"only {', '.join(unread)} in {short(held.place / name)}"
+            raise DataError(f"{right}, found {found}")
+    _check_order(held)
     if not held.filled:
         empty = f" (folders without images: {named(sorted(held.images))})" if held.images else ""
         right = "a subfolder with images for each class"
-        raise DataError(f"an image folder must hold {right}, found {short(folder)}{empty}")
-    only = held.filled[0]
-    below = folder / only
-    meant = len([place for place in subfolders(below) if find_images(place).images]) >= 2
-    hint = f" (did you mean folder:{short(below)}?)" if meant else ""
-    raise DataError(
-        f"an image folder must hold at least 2 classes, found only {short(only)} "
-        f"in {short(folder)}{hint}"
-    )
+        raise DataError(f"an image folder must hold {right}, found {short(held.place)}{empty}")
+    if len(held.filled) == 1:
+        below = held.place / held.filled[0]
+        meant = len(read_class_folders(below).filled) >= 2
+        hint = f" (did you mean folder:{short(below)}?)" if meant else ""
+        found = f"only {short(below.name)} in {short(held.place)}{hint}"
+        raise DataError(f"an image folder must hold at least 2 classes, found {found}")
 
 
-def _matched(part: ClassFolders, names: Sequence[str], place: Path) -> ClassFolders:
+def _check_order(held: ClassFolders) -> None:
+    """Refuse classes that hold the parts, which would be mixed: `cat/train` and `cat/test`."""
+    for name in held.filled:
+        paths = [entry.path.relative_to(held.place / name) for entry in held.images[name]]
+        parts = {split_of(path.parts[0]) if path.parent.name else None for path in paths}
+        if None not in parts and len(parts) > 1:
+            below = sorted({path.parts[0] for path in paths})
+            right = f"parts must hold the classes, as in train/{short(name)}"
+            raise DataError(f"{right}, found {named(below)} in {short(held.place / name)}")
+
+
+def _matched(part: ClassFolders, names: Sequence[str]) -> ClassFolders:
     """The folders of a part under the training classes' names, which they may spell otherwise."""
-    keys = {_key(name): name for name in names}
-    exact = len(keys) < len(names)
-    spelt = {
-        name: name if name in names or exact else keys.get(_key(name)) for name in part.images
-    }
-    foreign = [name for name in part.filled if spelt[name] not in names]
+    keys = {class_key(name): name for name in names}
+    spelt = {name: name for name in names}
+    if len(keys) == len(names):
+        spelt = {name: keys.get(class_key(name), name) for name in part.images} | spelt
+    foreign = [name for name in part.filled if spelt.get(name) not in names]
     if foreign:
-        raise DataError(
-            "train, validation and test must have the same classes, found "
-            f"{named(foreign)} in {short(place)} only"
-        )
+        found = f"{named(foreign)} in {short(part.place)} only"
+        raise DataError(f"train, validation and test must have the same classes, found {found}")
     images: dict[str, tuple[Entry, ...]] = {}
     for name, entries in part.images.items():
-        own = spelt[name] or name
+        own = spelt.get(name, name)
         images[own] = (*images.get(own, ()), *entries)
     return replace(part, images=images)
 
 
-def _labelled(held: ClassFolders, names: Sequence[str]) -> tuple[Labelled, list[str]]:
-    """The files by class, each real file once, and what is to be said of them."""
+def _labelled(held: ClassFolders, names: Sequence[str]) -> Labelled:
     listed = [
-        (label, entry) for label, name in enumerate(names) for entry in held.images.get(name, ())
+        (entry.path, label)
+        for label, name in enumerate(names)
+        for entry in held.images.get(name, ())
     ]
-    own: dict[str, tuple[bool, int]] = {}
-    for index, (_, entry) in enumerate(listed):
-        own[entry.real] = min(own.get(entry.real, (True, index)), (entry.is_linked, index))
-    kept = [listed[index] for index in sorted(index for _, index in own.values())]
-    again = len(listed) - len(kept)
-    empty = sorted(name for name, images in held.images.items() if not images)
-    notes = [
-        f"left out: {_endings(held)}" if any(held.others.values()) else "",
-        f"left out: folders without images: {named(empty)}" if empty else "",
-        f"left out: {counted(again, 'link')} to images that are there" if again else "",
-    ]
-    files, labels = tuple(entry.path for _, entry in kept), tuple(label for label, _ in kept)
-    return Labelled(files=files, labels=labels), notes
-
-
-def _endings(held: ClassFolders) -> str:
-    """What is no image, counted by its ending: "4 .txt, 1 .mp4"."""
-    total: Counter[str] = sum(held.others.values(), Counter())
-    most = total.most_common(6)
-    words = [f"{count:,} {short(ending) or 'without ending'}" for ending, count in most]
-    rest = sum(total.values()) - sum(count for _, count in most)
-    return ", ".join([*words, *([f"{rest:,} others"] if rest else [])])
-
-
-def _at_top(held: ClassFolders) -> str:
-    return (
-        f"left out: {counted(held.loose, 'image')} beside the class folders" if held.loose else ""
+    return Labelled(
+        files=tuple(path for path, _ in listed), labels=tuple(label for _, label in listed)
     )
-
-
-def _not_used(names: Sequence[str]) -> str:
-    return f"not used: {named(sorted(names))}" if names else ""
-
-
-def _key(name: str) -> str:
-    """What two spellings of one class's name share."""
-    return unicodedata.normalize("NFC", name).casefold()

@@ -16,6 +16,7 @@ from torchvision import datasets
 
 from ..errors import DataError, one_line
 from ._images_0_1 import read_image
+from ._paths import is_folder, short
 from ._sources import Content, Part, check_memory
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def split_indices(
 
 def _list_images(folder: Path) -> ImageList:
     """The images of a folder with one subfolder per class, in the order of their names."""
-    if not folder.is_dir():
-        raise DataError(f"an image folder must exist, found none at {folder}")
+    if not is_folder(folder):
+        raise DataError(f"an image folder must exist, found none at {short(folder)}")
     try:
         listing = datasets.ImageFolder(str(folder))
     except OSError as error:
@@ -97,7 +98,7 @@ def _list_images(folder: Path) -> ImageList:
 
 def _list_part(path: Path, part: Part, options: DataOptions) -> ImageList:
     """The files in the subfolder of that part, or else a fixed share of all files."""
-    divided = [name for name in ("train", "test") if (path / name).is_dir()]
+    divided = [name for name in ("train", "test") if is_folder(path / name)]
     if len(divided) == 2:
         return _list_images(path / part)
     if divided:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
+from ._paths import counted, short
 
 _RANGE = 2.0**64
 
@@ -57,8 +58,8 @@ def drawn(
         groups = sorted({digests[index] for index in members}, key=places.__getitem__)
         if len(groups) < 2:
             right = "at least 2 images that differ, to be divided"
-            found = f"{len(members)} image{'s' if len(members) != 1 else ''}, {len(groups)} kind"
-            raise DataError(f"every class must have {right}, found {found} of {names[label]}")
+            found = f"{len(groups)} of {counted(len(members), 'image')} of class"
+            raise DataError(f"every class must have {right}, found {found} {short(names[label])}")
         sides = {bool(inside[index]) for index in members}
         if len(sides) == 1:
             crossing = groups[-1] if sides == {True} else groups[0]
@@ -127,5 +128,5 @@ def _check_both_sides(inside: Tensor, labels: Tensor, names: Sequence[str]) -> N
         counts = torch.bincount(labels[side], minlength=len(names))
         if int(counts.min()) == 0:
             right = "have images on either side of a division"
-            found = f"only copies of other classes' images in {names[int(counts.argmin())]}"
+            found = f"only copies of other classes' images in {short(names[int(counts.argmin())])}"
             raise DataError(f"every class must {right}, found {found}")

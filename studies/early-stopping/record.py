@@ -61,7 +61,7 @@ def size_of(architecture: Architecture) -> Size:
 
 def images() -> tuple[LabelledImages, LabelledImages, LabelledImages]:
     """To train on, to validate on, to judge by."""
-    content, total = load_training(DATA), N_TRAIN + N_VALID + N_JUDGE
+    content, total = load_training(DATA, reading=1), N_TRAIN + N_VALID + N_JUDGE
     rest, judge = split(content, valid_fraction=N_JUDGE / total, seed=0, subset=total)
     few = LabelledImages(images=rest.images, labels=rest.labels)
     # The images lie in random order, so that any part of them is a sample.

@@ -119,7 +119,7 @@ def run(table: Path, data: str | None = None) -> None:
 def _run_seed(table: Path, task: Task, seed: int) -> None:
     keys = ("data", "seed", "child", "how", "epochs", "replicate")
     done = {tuple(row[key] for key in keys) for row in rows_of(table)}
-    content = load_training(task.data, DataOptions())
+    content = load_training(task.data, DataOptions(), reading=1)
     images = split(content, valid_fraction=0.5, seed=seed, subset=task.subset)
     recipe = replace(Recipe.for_images(content.input_shape, flip=content.flip), **task.recipe)
     space = Space(input_shape=content.input_shape, classes=content.classes)

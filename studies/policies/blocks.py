@@ -49,7 +49,9 @@ def networks() -> Iterator[tuple[str, Architecture]]:
 
 def record(number: int, kind: str, network: Architecture) -> Row:
     """One line: what the judge finds right after one training."""
-    rest, judge = split(load_training("fashion-mnist"), valid_fraction=1 / 6, seed=number)
+    rest, judge = split(
+        load_training("fashion-mnist", reading=1), valid_fraction=1 / 6, seed=number
+    )
     few = rest.take(
         torch.randperm(len(rest.labels), generator=torch.Generator().manual_seed(number))[:IMAGES]
     )

@@ -76,7 +76,9 @@ def _at(network: Architecture, width: int) -> Architecture:
 
 def record(number: int, kind: str, network: Architecture) -> Row:
     """One line: right answers of the short trainings, and of the long one by the judge."""
-    rest, judge = split(load_training("digits"), valid_fraction=0.25, seed=number, subset=None)
+    rest, judge = split(
+        load_training("digits", reading=1), valid_fraction=0.25, seed=number, subset=None
+    )
     few = LabelledImages(images=rest.images, labels=rest.labels)
     order = torch.randperm(len(few.labels), generator=torch.Generator().manual_seed(number))
     cut = len(order) * 4 // 5

@@ -22,7 +22,7 @@ ARCHITECTURE = Architecture.chain(depth=10, width=16)
 
 def accuracy(arm: str, seed: int, root: str | None) -> float:
     """After the last epoch, as a fraction; images, split and first weights follow the seed."""
-    data = load_training("fashion-mnist", DataOptions(root=root))
+    data = load_training("fashion-mnist", DataOptions(root=root), reading=1)
     training, validation = split(data, valid_fraction=VALID_FRACTION, seed=seed, subset=IMAGES)
     network = build(
         ARCHITECTURE,

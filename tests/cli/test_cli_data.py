@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from typing import Any
 
 import pytest
 from commands import TINY, Prepare, Shell, draw_images, file, nothing
-from PIL import Image
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._cli import main
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -49,24 +50,107 @@ def kmnist_with_damaged_tests(shell: Shell) -> str:
     return "kmnist"
 
 
-def folder_with_damaged_tests(shell: Shell) -> str:
-    draw_images(shell.folder / "pets/train")
-    draw_images(shell.folder / "pets/test")
-    for image in (shell.folder / "pets/test").glob("*/*.png"):
-        image.write_bytes(b"garbage")
-    return "folder:pets"
-
-
-@pytest.mark.parametrize("prepare", [kmnist_with_damaged_tests, folder_with_damaged_tests])
-def test_no_test_file_is_opened_by_a_search(
-    egnas: Shell, monkeypatch: pytest.MonkeyPatch, prepare: Callable[[Shell], str]
+def test_no_test_file_of_a_published_set_is_opened_by_a_search(
+    egnas: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset = prepare(egnas)
+    dataset = kmnist_with_damaged_tests(egnas)
     egnas.write("s.toml", TINY.replace('"digits"', f'"{dataset}"').replace("subset = 200", ""))
 
     monkeypatch.setitem(sys.modules, "optuna_egnas.evaluation._test_images", None)
 
     assert egnas("search", "s.toml", "--json").record["candidates"] > 2
+
+
+# Broken images
+
+
+def study(folder: str) -> str:
+    small = TINY.replace("max_depth = 3", "max_depth = 2").replace(
+        "max_width = 6", "max_width = 4"
+    )
+    content = small.replace('"digits"', f'"folder:{folder}"').replace("subset = 200", "")
+    return f"{content}\n[data]\nimage_size = 8\n"
+
+
+@pytest.mark.parametrize("part", ["", "test"])
+def test_a_broken_image_is_told_at_the_start_and_the_search_outlives_its_mending(
+    egnas: Shell, part: str
+) -> None:
+    draw_images(egnas.folder / "pets")
+    if part:
+        draw_images(egnas.folder / "pets" / part, count=30)
+    egnas.write("s.toml", study("pets"))
+    broken = egnas.write(f"pets/{part or '.'}/cat/broken.png", b"\x89PNG")
+
+    egnas.refuses("search", "s.toml", saying=("cat/broken.png", "--skip-broken"))
+
+    begun = egnas("search", "s.toml", "--skip-broken", "--json")
+    assert begun.record["candidates"] > 2
+    assert "1 file that cannot be read: " in begun.err
+    assert egnas("train", "--epochs", "1", "--json").code == 0
+    broken.unlink()
+    assert egnas("search", "s.toml", "--json").record["resumed"] > 2
+    assert egnas("train", "--epochs", "1", "--json").code == 0
+
+
+def test_a_test_image_that_breaks_later_ends_neither_search_nor_training(egnas: Shell) -> None:
+    draw_images(egnas.folder / "pets")
+    draw_images(egnas.folder / "pets" / "test", count=30)
+    egnas.write("s.toml", study("pets"))
+    assert egnas("search", "s.toml").code == 0
+    egnas.write("pets/test/cat/29.png", b"")
+
+    egnas.refuses("train", "--epochs", "1", saying=("test/cat/29.png", "--skip-broken"))
+
+    assert egnas("train", "--epochs", "1", "--skip-broken").code == 0
+
+
+def test_the_start_says_what_was_found(egnas: Shell) -> None:
+    draw_images(egnas.folder / "pets", count=30)
+    egnas.write("pets/cat/notes.txt", b"x")
+    egnas.write("pets/dog/copy.png", (egnas.folder / "pets/dog/3.png").read_bytes())
+    egnas.write("pets/dog/cat.png", (egnas.folder / "pets/cat/3.png").read_bytes())
+
+    said = egnas("search", "folder:pets", "--image-size", "8", "--forecast-only").err
+
+    assert "2 classes (cat, dog): " in said
+    assert " to train on, " in said
+    assert "Left out: 1 .txt." in said
+    assert "2 copies of other images" in said
+    assert "the same as one of another class: cat/3.png and dog/cat.png" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("b\udce9b", "utf-8"), ("猫", "ascii"), ("é b'c", "latin-1")]
+)
+def test_names_of_any_bytes_are_printed_in_any_encoding(
+    egnas: Shell, monkeypatch: pytest.MonkeyPatch, name: str, encoding: str
+) -> None:
+    draw_images(egnas.folder / name, classes=(f"one {name}", f"two {name}"))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    monkeypatch.chdir(egnas.folder)
+    arguments = ["egnas", "search", f"folder:./{name}/", "--image-size", "8", "--forecast-only"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+
+    with pytest.raises(SystemExit) as left:
+        main()
+
+    assert not left.value.code
+    err.flush()
+    assert b"2 classes (one " in err.buffer.getvalue()
+
+
+def test_one_folder_is_one_search_under_all_its_spellings(egnas: Shell) -> None:
+    draw_images(egnas.folder / "pets")
+    resumed = []
+    for each in ("pets", "pets/", "./pets", str(egnas.folder / "pets")):
+        egnas.write("s.toml", study(each).replace('name = "tiny"\n', ""))
+        record = egnas("search", "s.toml", "--json").record
+        assert record["name"] == "pets"
+        resumed.append(record["resumed"])
+    assert resumed == [0, *[record["candidates"]] * 3]
 
 
 # Bad data
@@ -82,12 +166,7 @@ def images(change: Callable[[Path], object] = bool, **drawn: Any) -> Prepare:
     return prepare
 
 
-def coloured(folder: Path) -> None:
-    Image.new("RGB", (8, 8)).save(folder / "cat" / "3.png")
-
-
 def damaged(folder: Path) -> None:
-    # Most of them: those that are kept for the test are not opened.
     for index in range(3, 20):
         whole = folder / "dog" / f"{index}.png"
         whole.write_bytes(whole.read_bytes()[:60])
@@ -100,7 +179,7 @@ def emptied(folder: Path) -> None:
 
 
 def half_divided(folder: Path) -> None:
-    (folder / "cat").rename(folder / "train")
+    (folder / "cat").rename(folder / "test")
 
 
 BAD_DATA: dict[str, tuple[Prepare, str, tuple[str, ...]]] = {
@@ -127,9 +206,14 @@ BAD_DATA: dict[str, tuple[Prepare, str, tuple[str, ...]]] = {
     "classes without images": (images(emptied), "folder:pets", ("pets", "class")),
     "one class": (images(classes=("cat",)), "folder:pets", ("at least 2 classes", "only cat")),
     "one image of a class": (images(count=1), "folder:pets", ("at least 2 images", "cat")),
-    "mixed modes": (images(coloured), "folder:pets", ("all grayscale or all colour", "3.png")),
-    "corrupt images": (images(damaged), "folder:pets", ("readable", "dog/")),
-    "train without test": (images(half_divided), "folder:pets", ("both train and test",)),
+    "corrupt images": (
+        images(damaged),
+        "folder:pets",
+        ("17 that are not", "dog/10.png", "14 more"),
+    ),
+    "a class and a part": (images(half_divided), "folder:pets", ("test in pets may be a class",)),
+    "a long path": (nothing, f"folder:{'x/' * 3000}", ("must exist", "...")),
+    "no colour": (images(), "folder:pets --ground bright", ("ground", "bright")),
     "size of digits": (nothing, "digits --image-size 8", ("image_size is for folder:PATH only",)),
     "size of nothing": (images(), "folder:pets --image-size 0", ("image_size", "at least 1")),
     "no share": (images(), "folder:pets --test-fraction 1.5", ("test_fraction", "1.5")),

@@ -38,7 +38,7 @@ BAD_OPTIONS = {
     "--subset many": ("--subset", "integer"),
     "--valid-fraction 0": ("valid_fraction must lie between 0 and 1",),
     "--valid-fraction nan": ("valid_fraction", "nan"),
-    "--valid-fraction 0.0001": ("0.0001",),
+    "--valid-fraction 1": ("valid_fraction", "found 1.0"),
     "--seed -1": ("`seed` must be at least 0", "-1"),
     "--seed 99999999999999999999": ("`seed` must be at most",),
     "--seed x": ("--seed",),

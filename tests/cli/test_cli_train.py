@@ -128,7 +128,7 @@ def test_data_that_have_changed_or_gone_are_named(egnas: Shell) -> None:
     test, aside = egnas.folder / "pets/test", egnas.folder / "aside"
 
     test.rename(aside)
-    egnas.refuses("train", "tiny", saying=("both train and test", "found train alone"))
+    egnas.refuses("train", "tiny", saying=("must have the fingerprint",))
     aside.rename(test)
     (egnas.folder / "pets/train/cat/0.png").unlink()
     egnas.refuses("train", "tiny", saying=("must have the fingerprint",))
