@@ -94,6 +94,13 @@ def write_places(study: Study, places: Mapping[str, str]) -> None:
         write_attribute(study, PLACES, dict(places))
 
 
+def missing_search(storage: BaseStorage, name: str) -> SearchError:
+    """The error that there is no search of this name, with those that there are."""
+    names = sorted({link.name for _, link in linked_studies(storage)})
+    there = f"there are {', '.join(names)}" if names else "the storage holds none"
+    return SearchError(f"There is no search named {name!r}: {there}.")
+
+
 def linked_studies(storage: BaseStorage) -> list[tuple[str, Link]]:
     """All linked studies of a storage that this version can read, by their present names."""
     listed = [(name, readable_link(attributes)) for name, attributes in all_studies(storage)]

@@ -31,7 +31,7 @@ from ._link import (
     Role,
     check_same_search,
     find_search,
-    linked_studies,
+    missing_search,
     plain,
     read_link,
     readable_link,
@@ -186,11 +186,12 @@ def create_in(
     dataset: Mapping[str, Any] | None,
     seed: int,
     decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
+    create: bool = True,
 ) -> LinkedStudies:
     """The same in a storage that is opened, and made, only when all else was found right.
 
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
-    has one.
+    has one. `create`: whether a search that is not there is created; else it is an error.
     """
     _check_name(name)
     _check_plain(dataset or {})
@@ -200,6 +201,8 @@ def create_in(
     micro = replace(micro, depth=macro.min_depth, width=macro.min_width)
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    if not create and set(stored) != set(ROLES):
+        raise missing_search(opened, name)
     decided = decide(next(iter(stored.values()), None))
     run = uuid.uuid4().hex
     spaces: dict[Role, MacroSpace | MicroSpace] = {"macro": macro, "micro": micro}
@@ -237,9 +240,7 @@ def load_linked_studies(
     opened = open_storage(storage, create=False)
     found = find_search(opened, name)
     if set(found) != set(ROLES):
-        names = sorted({link.name for _, link in linked_studies(opened)})
-        there = f"there are {', '.join(names)}" if names else "the storage holds none"
-        raise SearchError(f"There is no search named {name!r}: {there}.")
+        raise missing_search(opened, name)
     # Without a pruner named here, Optuna's default one would stop candidates at equal step. No
     # risk: the published walk knows scores only, and stays exact.
     return LinkedStudies(

@@ -18,7 +18,7 @@ from ._dashboard import Board
 from ._limits import limit_reached, write_limits
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
-from ._outage import Outage, quiet_heartbeats
+from ._outage import waiting
 from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
@@ -113,8 +113,12 @@ def prepare(
     device: str = "auto",
     options: SearchOptions | None = None,
     watch: Callable[[Progress], None] | None = None,
+    create: bool = True,
 ) -> Setup:
-    """Everything of a search but its run; see `search`. Checks all before it writes anything."""
+    """Everything of a search but its run; see `search`. Checks all before it writes anything.
+
+    `create`: whether a search that is not there may be created.
+    """
     options = options or SearchOptions()
     planned = plan(
         data,
@@ -126,7 +130,7 @@ def prepare(
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
     studies = create_in(
-        lambda: open_storage(storage, heartbeat=True),
+        lambda: open_storage(storage, create=create, heartbeat=True),
         name=planned.name,
         macro=planned.macro,
         micro=planned.micro,
@@ -138,6 +142,7 @@ def prepare(
         ),
         seed=options.seed,
         decide=lambda link: planned.decided(options, link),
+        create=create,
     )
     return assemble(
         studies,
@@ -199,15 +204,12 @@ def run(setup: Setup) -> None:
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
     board = Board(studies=setup.studies, storage=setup.storage)
-    with (
-        quiet_heartbeats(),
-        stopping_in_order(),
-        conditions(threads=threads, deterministic=deterministic),
-    ):
-        ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
-    if ended:
-        finish(setup)
-    board.update(last=True)
+    with waiting():
+        with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+            ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
+        if ended:
+            finish(setup)
+        board.update(last=True)
 
 
 def bound(setup: Setup, options: SearchOptions) -> None:
@@ -230,21 +232,11 @@ def finish(setup: Setup) -> None:
 
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
-    outage = Outage()
-    while True:
-        try:
-            if outage.has_cut_off:
-                # This worker trains nothing now: what is left of it is what the outage cut off.
-                fail_own(studies.study(role))
-                outage.has_cut_off = False
-            if limit_reached(studies.study(role)) is not None:
-                return isinstance(studies.frontier(role), Done)
-            if _take_step(studies, role, objective) is None:
-                return True
-            board.update()
-        except Exception as error:
-            if not outage.survives(error):
-                raise
+    while limit_reached(studies.study(role)) is None:
+        if _take_step(studies, role, objective) is None:
+            return True
+        board.update()
+    return isinstance(studies.frontier(role), Done)
 
 
 def _take_step(studies: LinkedStudies, role: Role, objective: Objective) -> bool | None:

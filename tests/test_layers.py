@@ -28,7 +28,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_report": (set(), set()),
     "_translate": ({"_core", "_claims"}, {"optuna"}),
     "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
-    "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
+    "_storage": ({"_backends", "_outage", "errors"}, {"optuna", "sqlalchemy"}),
     "_link": ({"_core", "_claims", "_translate", "errors"}, {"optuna"}),
     "_limits": ({"_claims", "_link", "_translate"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
@@ -51,7 +51,8 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"evaluation", "_core", "_claims", "_translate", "_link", "_limits", "_stop", "errors"},
         {"torch", "optuna"},
     ),
-    "_outage": (set(), {"optuna", "sqlalchemy"}),
+    "_trouble": (set(), {"sqlalchemy"}),
+    "_outage": ({"_stop", "_trouble"}, {"optuna", "sqlalchemy"}),
     "_result": ({"_core"}, set()),
     "_linked": (
         # A notebook asks the studies themselves for HTML: the one door upwards, when it is used.
