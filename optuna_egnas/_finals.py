@@ -13,18 +13,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from statistics import mean, stdev
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-from optuna.artifacts import upload_artifact
 
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._claims import study_attributes, write_attribute
 from ._core.architecture import Architecture
 from ._link import read_places
 from ._report import Bin, Report, bins_from_json, calibration_error
+from ._upload import upload_file
 from .errors import SearchError
 
 if TYPE_CHECKING:
@@ -315,19 +312,7 @@ def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
     """
-    place = place_of_artifacts(studies)
-    store = open_artifacts(place)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / file_name
-        file.write_bytes(content)
-        try:
-            return upload_artifact(
-                artifact_store=store, file_path=str(file), study_or_trial=studies.micro
-            )
-        # Each store has errors of its own, which say what is wrong there.
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise SearchError(f"Cannot write {file_name} to {place}: {reason}") from None
+    return upload_file(studies.micro, place_of_artifacts(studies), file_name, content)
 
 
 def _content(studies: LinkedStudies, artifact_id: str, file_name: str) -> bytes:

@@ -142,14 +142,13 @@ def patiently(
         longest: seconds after which a place that is away counts as gone for good.
 
     Raises:
-        StorageInternalError: the place is read-only, or away for too long, or nobody waits.
-        Exception: another one of the call's own.
+        StorageInternalError: a storage is read-only, or away for too long, or nobody waits.
+        Exception: one of the call's own.
     """
     outage: _Outage | None = None
     # A call may be made where an error of another kind is handled, which says nothing of it.
-    handled, wait = sys.exc_info()[1], _wait.get()
-    if wait is not None:
-        wait.place = place
+    handled = sys.exc_info()[1]
+    _note_place(place)
     while True:
         try:
             with calling():
@@ -159,14 +158,23 @@ def patiently(
             trouble = trouble_of(error) if trouble_of else trouble_with(chain, file)
             if trouble is None:
                 raise
-            reason, outage = words(cause_of(chain)), outage or _Outage(place, longest)
-            if not outage.may_wait(trouble):
-                raise _given_up(error, reason) from cause_of(chain)
-            outage.pause(trouble, reason)
+            outage = outage or _Outage(place, longest)
+            if outage.may_wait(trouble):
+                outage.pause(trouble, words(cause_of(chain)))
+            elif trouble_of is not None:
+                raise
+            else:
+                raise _given_up(error, words(cause_of(chain))) from cause_of(chain)
         else:
             if outage is not None:
                 outage.end()
             return value
+
+
+def _note_place(place: str) -> None:
+    wait = _wait.get()
+    if wait is not None:
+        wait.place = place
 
 
 @dataclass(slots=True)
@@ -175,7 +183,8 @@ class _Outage:
 
     place: str
     longest: float
-    began: float = field(default_factory=time.monotonic)
+    # Looked up when it is called: tests have a clock of their own.
+    began: float = field(default_factory=lambda: time.monotonic())
     is_said: bool = False
 
     def may_wait(self, trouble: Trouble) -> bool:

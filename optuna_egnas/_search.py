@@ -232,6 +232,8 @@ def finish(setup: Setup) -> None:
 
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
+    # This thread trains nothing now: what it has left was interrupted while the storage was away.
+    fail_own(studies.study(role))
     while limit_reached(studies.study(role)) is None:
         if _take_step(studies, role, objective) is None:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 import weakref
@@ -16,6 +17,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storag
 
 from ._backends import SCHEMES, open_backend
 from ._outage import is_patient, not_waiting, patient, patiently
+from ._trouble import probe, words_of_files
 from .errors import SearchError
 
 DEFAULT_URL = "sqlite:///egnas.db"
@@ -31,6 +33,8 @@ database delays heartbeats, and a live worker that others take for dead loses it
 SECRETS = ("pass", "pwd", "secret", "token", "key")
 """What the name of a URL's option holds if its value is not for everybody's eyes."""
 
+SAYS_LITTLE = "disk I/O error|unable to open database file"
+"""What SQLite says where the operating system knows why."""
 LOCKED = 2
 """Seconds that SQLite itself waits while another process writes: no signal can end that. The
 calls of a storage go on waiting; see `_outage`."""
@@ -285,11 +289,14 @@ def _secret_options(url: sa.URL) -> list[str]:
 def _reason(error: BaseException, url: sa.URL | None) -> str:
     """The driver's own words, on one line, without the passwords."""
     text = " ".join(str(getattr(error, "orig", None) or error).split())
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror + ("" if error.filename is None else f" ({error.filename})")
+    if isinstance(error, OSError):
+        text = words_of_files(error)
     text = text or type(error).__name__
     if url is None:
         return text
+    file = _sqlite_file(url)
+    if re.search(SAYS_LITTLE, text) and file is not None and (why := probe(file)) is not None:
+        text = f"{text}: {words_of_files(why)}"
     values = [url.password, *(url.query[name] for name in _secret_options(url))]
     for value in values:
         for password in (value,) if isinstance(value, str) else value or ():

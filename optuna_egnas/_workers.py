@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from logging.handlers import QueueHandler
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from ._limits import limit_reached
 from ._linked import load_linked_studies
 from ._outage import logger, waiting
 from ._plan import choose_device
+from ._ray import run_tasks
 from ._search import Setup, assemble, bound, finish, prepare
 from ._search import run as run_alone
 from ._stop import ask_to_end, ending_on_sigterm
@@ -320,37 +322,8 @@ def _visible_gpus() -> list[str]:
 
 
 def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
-    try:
-        import ray
-        from ray.util.queue import Queue
-    except ImportError:
-        raise SearchError("The engine ray is missing: pip install 'optuna-egnas[ray]'.") from None
-    started = not ray.is_initialized()
-    if started:
-        ray.init(log_to_driver=False, include_dashboard=False)
-    gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
-    told = Queue()
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_work_on_ray)
-    running = [task.remote(job, number, workers, told) for number in range(workers)]
-    try:
-        while running:
-            ready, running = ray.wait(running, timeout=POLL)
-            _pass_on(told, watch)
-            for done in ready:
-                # A task whose machine is lost says nothing; the others go on.
-                with suppress(ray.exceptions.RayError):
-                    yield ray.get(done)
-    finally:
-        for left in running:
-            ray.cancel(left)
-        if started:
-            ray.shutdown()
-
-
-def _pass_on(told: Any, watch: Callable[[Progress], None] | None) -> None:
-    for event in told.get_nowait_batch(told.qsize()):
-        if watch is not None:
-            watch(event)
+    tasks = [partial(_work_on_ray, job, number, workers) for number in range(workers)]
+    return run_tasks(tasks, watch)
 
 
 def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
