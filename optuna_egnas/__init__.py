@@ -5,10 +5,15 @@ spaces and the linked studies work in any Optuna project without them. Importing
 loads nothing of it: each name is loaded when it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from importlib import import_module
+
+# Type checkers know this name; `typing` would be the largest part of what is loaded here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ._core.architecture import Architecture
     from ._core.budget import Budget
     from ._core.macro import MacroSpace

@@ -1,10 +1,15 @@
 """The command `egnas`, also as `python -m optuna_egnas`."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
