@@ -154,9 +154,10 @@ def _bucket(place: str) -> tuple[str, str, str] | None:
 def _open_folder(path: Path) -> Store:
     there = next(folder for folder in (path, *path.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        wrong = "cannot be written to" if there.is_dir() else "is no directory"
         raise SearchError(
-            f"Artifacts must be kept where they can be written, but {there} is no such directory: "
-            "choose one with --artifacts."
+            f"Artifacts must be kept where they can be written, but {there} {wrong}: "
+            "choose another place with --artifacts."
         )
     return _Folder(store=FileSystemArtifactStore(path), path=path)
 

@@ -22,7 +22,14 @@ import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 
-from ._stop import HANGS, called_for, calling, interruptible, was_interrupted
+from ._stop import (
+    HANGS,
+    called_for,
+    calling,
+    interruptible,
+    was_interrupted,
+    was_interrupted_in_call,
+)
 from ._trouble import Trouble, cause_of, trouble_with, with_causes
 
 logger = logging.getLogger("optuna_egnas")
@@ -148,7 +155,7 @@ def patiently(
     outage: _Outage | None = None
     # A call may be made where an error of another kind is handled, which says nothing of it.
     handled = sys.exc_info()[1]
-    _note_place(place)
+    _begin_call(place)
     while True:
         try:
             with calling():
@@ -171,7 +178,9 @@ def patiently(
             return value
 
 
-def _note_place(place: str) -> None:
+def _begin_call(place: str) -> None:
+    if was_interrupted_in_call():
+        raise StorageInternalError(f"{place} was away when a signal came.")
     wait = _wait.get()
     if wait is not None:
         wait.place = place
@@ -210,7 +219,7 @@ class _Outage:
                 until,
             )
             self.is_said = True
-        with interruptible():
+        with calling(), interruptible():
             time.sleep(PAUSE)
 
     def end(self) -> None:

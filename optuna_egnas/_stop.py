@@ -38,6 +38,7 @@ class _Waiting:
     may_interrupt: bool = False
     raised: BaseException | None = None
     called: float | None = None
+    in_call: bool = False
 
 
 _waiting = _Waiting()
@@ -121,6 +122,11 @@ def was_interrupted() -> bool:
     return _is_main_thread() and _waiting.raised is not None
 
 
+def was_interrupted_in_call() -> bool:
+    """The same after a signal that has ended the wait for a storage: it is not asked again."""
+    return was_interrupted() and _waiting.in_call
+
+
 def ask_to_end() -> None:
     """Do in the main thread what SIGTERM does; for other threads."""
     _send(signal.SIGTERM)
@@ -153,7 +159,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
     try:
         _waiting.reactions[number](number, frame)
     except BaseException as stop:
-        _waiting.raised = stop
+        _waiting.raised, _waiting.in_call = stop, _waiting.called is not None
         raise
 
 
