@@ -2,25 +2,29 @@
 
 `search` runs a whole search on images, and `train` trains what it has found. The samplers, the
 spaces and the linked studies work in any Optuna project without them. Importing this package
-loads neither torch nor plotly.
+loads nothing of it: each name is loaded when it is first used.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from ._core.architecture import Architecture
-from ._core.budget import Budget
-from ._core.macro import MacroSpace
-from ._core.micro import MicroSpace
-from ._core.operations import Operation, register_operation
-from .errors import EgnasError
-
+# Type checkers know this name; `typing` would be the largest part of what is loaded here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ._core.architecture import Architecture
+    from ._core.budget import Budget
+    from ._core.macro import MacroSpace
+    from ._core.micro import MicroSpace
+    from ._core.operations import Operation, register_operation
     from ._export import export
     from ._final import train
     from ._final_result import FinalResult
     from ._linked import LinkedStudies, create_linked_studies, load_linked_studies
     from ._search import search
+    from .errors import EgnasError
     from .pruners import BudgetPruner, training_budget
     from .samplers import MacroSampler, MicroSampler
 
@@ -46,14 +50,21 @@ __all__ = [
 ]
 
 _DOORS = {
+    "Architecture": "._core.architecture",
+    "Budget": "._core.budget",
     "BudgetPruner": ".pruners",
+    "EgnasError": ".errors",
     "FinalResult": "._final_result",
     "LinkedStudies": "._linked",
     "MacroSampler": ".samplers",
+    "MacroSpace": "._core.macro",
     "MicroSampler": ".samplers",
+    "MicroSpace": "._core.micro",
+    "Operation": "._core.operations",
     "create_linked_studies": "._linked",
     "export": "._export",
     "load_linked_studies": "._linked",
+    "register_operation": "._core.operations",
     "search": "._search",
     "train": "._final",
     "training_budget": ".pruners",

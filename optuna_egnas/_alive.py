@@ -2,7 +2,8 @@
 
 On the same machine a process is known by its id and its start. A machine is known by its name and
 its id, a run of it by its boot id; containers on it share all three, and have process ids of
-their own, so that nothing is told of a process in another one.
+their own, so that nothing is told of a process in another one. Another boot id is that of a run
+before, or of a second machine that was copied with its name and its id: a sign of life decides.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ SAME_START = 1.0
 """Seconds by which two readings of one process's start may differ."""
 FIRST_SPACE = "pid:[4026531836]"
 """The process ids of a machine itself on Linux, outside of all containers."""
+REBOOTED = 120.0
+"""Seconds of silence after which a worker of another run of this machine, or of a copy of it,
+counts as dead. Signs are written three times as often; see `evaluation/_account.py`."""
 LONG_EPOCHS = 4.0
 """A worker may stay silent for so many of its longest epochs, where that is longer."""
 
@@ -59,21 +63,25 @@ def is_alive(record: Mapping[str, Any], sign: Mapping[str, Any] | None) -> bool:
     if seen is not None:
         return seen
     last = record if sign is None else sign
-    if last["patience"] is None:
+    patience = REBOOTED if _is_of_another_run(record) else last["patience"]
+    if patience is None:
         return True
     silent = datetime.now(timezone.utc) - datetime.fromisoformat(last["at"])
-    return silent.total_seconds() <= float(last["patience"])
+    return silent.total_seconds() <= float(patience)
+
+
+def _is_of_another_run(record: Mapping[str, Any]) -> bool:
+    """Whether a process is of this machine before it was started again, or of a copy of it."""
+    here = _process(os.getpid())
+    if here["space"] != FIRST_SPACE or record.get("boot") == here["boot"]:
+        return False
+    return all(record.get(key) == here[key] for key in ("machine", "space"))
 
 
 def _seen(record: Mapping[str, Any]) -> bool | None:
     """Whether the process is there; None where that cannot be told from here."""
     here = _process(os.getpid())
-    if record.get("machine") != here["machine"]:
-        return None
-    if record.get("boot") != here["boot"]:
-        rebooted = record.get("space") == here["space"] == FIRST_SPACE
-        return False if rebooted else None
-    if record.get("space") != here["space"]:
+    if any(record.get(key) != here[key] for key in ("machine", "boot", "space")):
         return None
     own = record["pid"] == here["pid"]
     started = here["started"] if own else _started(record["pid"])

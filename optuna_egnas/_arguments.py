@@ -43,6 +43,17 @@ Workers = Annotated[
     int,
     typer.Option(help="Worker processes; each gets a GPU of its own, or a share of the cores."),
 ]
+CheckpointEvery = Annotated[
+    float | None,
+    typer.Option(help="Seconds between two checkpoints, at least; default: 10."),
+]
+StaleAfter = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds of silence after which a worker on another machine counts as dead, "
+        "where the storage has no heartbeat; default: 900."
+    ),
+]
 Simulated = Annotated[
     int | None,
     typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from optuna.artifacts import Boto3ArtifactStore, FileSystemArtifactStore, GCSArtifactStore
+from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.exceptions import ExperimentalWarning
 
+from ._trouble import words_of_files
 from .errors import SearchError
 
 DEFAULT_PLACE = "egnas-artifacts"
@@ -62,8 +64,7 @@ def open_artifacts(place: str) -> Store:
         ) from None
     # Each cloud's client has errors of its own, which say what is wrong there.
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise SearchError(f"Cannot keep artifacts at {place}: {reason}") from None
+        raise SearchError(f"Cannot keep artifacts at {place}: {words_of(error)}") from None
     return store
 
 
@@ -118,10 +119,23 @@ class _Folder:
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        self.store.write(artifact_id, content_body)
+        try:
+            self.store.write(artifact_id, content_body)
+        except OSError:
+            # What a full disk has taken of it only keeps the disk full.
+            with suppress(OSError, ArtifactNotFound):
+                self.store.remove(artifact_id)
+            raise
 
     def remove(self, artifact_id: str) -> None:
         self.store.remove(artifact_id)
+
+
+def words_of(error: BaseException) -> str:
+    """What an error of a store says, on one line."""
+    if isinstance(error, OSError):
+        return words_of_files(error)
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _bucket(place: str) -> tuple[str, str, str] | None:
@@ -140,9 +154,10 @@ def _bucket(place: str) -> tuple[str, str, str] | None:
 def _open_folder(path: Path) -> Store:
     there = next(folder for folder in (path, *path.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        wrong = "cannot be written to" if there.is_dir() else "is no directory"
         raise SearchError(
-            f"Artifacts must be kept where they can be written, but {there} is no such directory: "
-            "choose one with --artifacts."
+            f"Artifacts must be kept where they can be written, but {there} {wrong}: "
+            "choose another place with --artifacts."
         )
     return _Folder(store=FileSystemArtifactStore(path), path=path)
 

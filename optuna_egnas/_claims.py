@@ -173,8 +173,9 @@ def write_sign(trial: Trial, patience: float | None, longest_epoch: float) -> No
     """Write that the trial's worker lives."""
     if patience is None:
         return
-    beats = has_heartbeat(trial.study)
-    trial.set_user_attr(SIGN, _alive.sign_of_life(None if beats else patience, longest_epoch))
+    sign = _alive.sign_of_life(None if has_heartbeat(trial.study) else patience, longest_epoch)
+    # Not through the trial, which is not for two threads at once.
+    trial.study._storage.set_trial_user_attr(trial._trial_id, SIGN, sign)
 
 
 def write_claim(

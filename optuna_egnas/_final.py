@@ -33,6 +33,7 @@ from ._finals import (
     stored_report,
     upload_report,
 )
+from ._outage import waiting
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL
 from ._stored import read_recipe
@@ -119,7 +120,11 @@ def run_final(setup: FinalSetup) -> FinalResult:
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
     board = Board(studies=studies, storage=setup.storage)
-    with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+    with (
+        waiting(),
+        stopping_in_order(),
+        conditions(threads=threads, deterministic=deterministic),
+    ):
         spent: list[float] = []
         for index, seed in enumerate(setup.seeds):
             told = FinalProgress(

@@ -11,12 +11,10 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from statistics import mean, stdev
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.artifacts import get_all_artifact_meta
 
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._attributes import checked
@@ -29,6 +27,7 @@ from ._link import read_places
 from ._owners import OwnedStore
 from ._report import Report
 from ._rules import UNREADABLE, Rule, quoted
+from ._upload import upload_file
 from .errors import SearchError
 
 if TYPE_CHECKING:
@@ -286,18 +285,13 @@ def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:
     Raises:
         SearchError: it cannot be written where the search keeps its artifacts.
     """
-    place, store = place_of_artifacts(studies), artifacts_of(studies)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / file_name
-        file.write_bytes(content)
-        try:
-            return upload_artifact(
-                artifact_store=store, file_path=str(file), study_or_trial=studies.micro
-            )
-        # Each store has errors of its own, which say what is wrong there.
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise SearchError(f"Cannot write {file_name} to {place}: {reason}") from None
+    return upload_file(
+        studies.micro,
+        place_of_artifacts(studies),
+        file_name,
+        content,
+        open_store=lambda: artifacts_of(studies),
+    )
 
 
 def _content(studies: LinkedStudies, artifact_id: str, file_name: str) -> bytes:

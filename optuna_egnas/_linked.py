@@ -185,11 +185,12 @@ def create_in(
     dataset: Mapping[str, Any] | None,
     seed: int,
     decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
+    create: bool = True,
 ) -> LinkedStudies:
     """The same in a storage that is opened, and made, only when all else was found right.
 
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
-    has one.
+    has one. `create`: whether a search that is not there is created; else it is an error.
     """
     check_name(name)
     check_plain(dataset or {})
@@ -199,6 +200,8 @@ def create_in(
     micro = replace(micro, depth=macro.min_depth, width=macro.min_width)
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    if not create and set(stored) != set(ROLES):
+        raise no_search(opened, name)
     decided = decide(next(iter(stored.values()), None))
     run = uuid.uuid4().hex
     spaces: dict[Role, MacroSpace | MicroSpace] = {"macro": macro, "micro": micro}

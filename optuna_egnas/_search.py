@@ -19,7 +19,7 @@ from ._dashboard import Board
 from ._limits import limit_reached, write_limits
 from ._link import Role, read_places, write_places
 from ._linked import ROLES, LinkedStudies, create_in, trials_of
-from ._outage import Outage, quiet_heartbeats
+from ._outage import waiting
 from ._owners import OwnedStore
 from ._plan import plan
 from ._stop import interruptible, stopping_in_order
@@ -123,8 +123,12 @@ def prepare(
     device: str = "auto",
     options: SearchOptions | None = None,
     watch: Callable[[Progress], None] | None = None,
+    create: bool = True,
 ) -> Setup:
-    """Everything of a search but its run; see `search`. Checks all before it writes anything."""
+    """Everything of a search but its run; see `search`. Checks all before it writes anything.
+
+    `create`: whether a search that is not there may be created.
+    """
     options = options or SearchOptions()
     planned = plan(
         data,
@@ -136,7 +140,7 @@ def prepare(
     if options.artifacts is not None:
         open_artifacts(options.artifacts)
     studies = create_in(
-        lambda: open_storage(storage, heartbeat=True),
+        lambda: open_storage(storage, create=create, heartbeat=True),
         name=planned.name,
         macro=planned.macro,
         micro=planned.micro,
@@ -148,6 +152,7 @@ def prepare(
         ),
         seed=options.seed,
         decide=lambda link: planned.decided(options, link),
+        create=create,
     )
     setup = assemble(
         studies,
@@ -215,15 +220,12 @@ def run(setup: Setup) -> None:
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
     board = Board(studies=setup.studies, storage=setup.storage)
-    with (
-        quiet_heartbeats(),
-        stopping_in_order(),
-        conditions(threads=threads, deterministic=deterministic),
-    ):
-        ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
-    if ended:
-        finish(setup)
-    board.update(last=True)
+    with waiting():
+        with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
+            ended = all(_run_walk(setup.studies, role, setup.objective, board) for role in ROLES)
+        if ended:
+            finish(setup)
+        board.update(last=True)
 
 
 def bound(setup: Setup, options: SearchOptions) -> None:
@@ -246,21 +248,13 @@ def finish(setup: Setup) -> None:
 
 def _run_walk(studies: LinkedStudies, role: Role, objective: Objective, board: Board) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
-    outage = Outage()
-    while True:
-        try:
-            if outage.has_cut_off:
-                # This worker trains nothing now: what is left of it is what the outage cut off.
-                fail_own(studies.study(role))
-                outage.has_cut_off = False
-            if limit_reached(studies.study(role)) is not None:
-                return isinstance(studies.frontier(role), Done)
-            if _take_step(studies, role, objective) is None:
-                return True
-            board.update()
-        except Exception as error:
-            if not outage.survives(error):
-                raise
+    # This thread trains nothing now: what it has left was interrupted while the storage was away.
+    fail_own(studies.study(role))
+    while limit_reached(studies.study(role)) is None:
+        if _take_step(studies, role, objective) is None:
+            return True
+        board.update()
+    return isinstance(studies.frontier(role), Done)
 
 
 def _take_step(studies: LinkedStudies, role: Role, objective: Objective) -> bool | None:

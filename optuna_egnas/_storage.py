@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storage
 
 from ._backends import SCHEMES, open_backend
+from ._outage import is_patient, not_waiting, patient, patiently
+from ._trouble import probe, words_of_files
 from .errors import SearchError
 
 DEFAULT_URL = "sqlite:///egnas.db"
@@ -30,8 +34,20 @@ database delays heartbeats, and a live worker that others take for dead loses it
 SECRETS = ("pass", "pwd", "secret", "token", "key")
 """What the name of a URL's option holds if its value is not for everybody's eyes."""
 
-LOCKED = 60
-"""Seconds that a worker waits while another one writes to the same SQLite file."""
+SAYS_LITTLE = "disk I/O error|unable to open database file"
+"""What SQLite says where the operating system knows why."""
+LOCKED = 2
+"""Seconds that SQLite itself waits while another process writes: no signal can end that. The
+calls of a storage go on waiting; see `_outage`."""
+KEEPALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+"""How PostgreSQL's client finds out that a server is lost without a word, in seconds and, last,
+milliseconds; those that a URL names count instead."""
 TRIES, PAUSE = 5, 0.2
 """How often, and after how many seconds, the tables of a new database are looked for again."""
 
@@ -53,23 +69,67 @@ def open_storage(
     if storage is None:
         return InMemoryStorage()
     if not isinstance(storage, str):
-        return get_storage(storage)
+        return _patient(get_storage(storage), None)
     url = parse_url(storage)
-    if url.drivername in SCHEMES:
-        return _open_backend(url, create=create)
+    with not_waiting():
+        opened = _open_backend if url.drivername in SCHEMES else _open_database
+        return _patient(opened(url, create=create, heartbeat=heartbeat), url)
+
+
+def _patient(storage: BaseStorage, url: sa.URL | None) -> BaseStorage:
+    """A storage that waits for what is behind it; see `_outage`."""
+    if isinstance(storage, InMemoryStorage) or is_patient(storage):
+        return storage
+    return patient(
+        storage,
+        _in_words(url),
+        file=None if url is None else _sqlite_file(url),
+        words=lambda error: _reason(error, url),
+    )
+
+
+def _open_database(url: sa.URL, *, create: bool, heartbeat: bool) -> BaseStorage:
     _check_file(url, create=create)
-    with storage_errors(url), _opening_errors(url):
+
+    def opened() -> RDBStorage:
         if not create:
             _check_tables(url)
-        opened = _open(url, heartbeat=heartbeat)
+        return _open(url, heartbeat=heartbeat)
+
+    with storage_errors(url), _opening_errors(url):
+        database = patiently(
+            opened,
+            _in_words(url),
+            file=_sqlite_file(url),
+            words=lambda error: _reason(error, url),
+        )
     # Optuna leaves its connections to the garbage collector, about which drivers complain.
-    weakref.finalize(opened, opened.engine.dispose)
-    return get_storage(opened)
+    weakref.finalize(database, database.engine.dispose)
+    return get_storage(database)
 
 
-def _open_backend(url: sa.URL, *, create: bool) -> BaseStorage:
+def _in_words(url: sa.URL | None) -> str:
+    """What a storage is called in what is said of it, without passwords."""
+    return "The storage of your program" if url is None else f"The storage {shown(url)}"
+
+
+def _sqlite_file(url: sa.URL) -> Path | None:
+    """The file of a SQLite database; None for one in memory, and for other databases."""
+    of_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    # file:... is SQLite's own kind of URL, which it reads itself.
+    if not of_a_file or str(url.database).startswith("file:"):
+        return None
+    return Path(str(url.database))
+
+
+def _open_backend(url: sa.URL, *, create: bool, heartbeat: bool) -> BaseStorage:
+    del heartbeat  # These have none.
     try:
-        return open_backend(url, create=create)
+        return patiently(
+            lambda: open_backend(url, create=create),
+            _in_words(url),
+            words=lambda error: _reason(error, url),
+        )
     except SearchError:
         raise
     except Exception as error:
@@ -160,7 +220,7 @@ def _open(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
 
 
 def _database(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
-    kwargs = {"connect_args": {"timeout": LOCKED}} if url.get_backend_name() == "sqlite" else {}
+    kwargs = {"connect_args": _connect_args(url)}
     if not heartbeat:
         return RDBStorage(_whole(url), engine_kwargs=kwargs)
     with warnings.catch_warnings():
@@ -174,6 +234,14 @@ def _database(url: sa.URL, *, heartbeat: bool) -> RDBStorage:
         )
 
 
+def _connect_args(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": LOCKED}
+    if url.drivername in ("postgresql+psycopg", "postgresql+psycopg2"):
+        return {name: value for name, value in KEEPALIVE.items() if name not in url.query}
+    return {}
+
+
 def _driver_hint(url: sa.URL) -> str:
     backend = url.get_backend_name()
     if backend not in DRIVERS:
@@ -185,11 +253,9 @@ def _driver_hint(url: sa.URL) -> str:
 
 def _check_file(url: sa.URL, *, create: bool) -> None:
     """Refuse a SQLite file, or a folder for it, that is not there."""
-    of_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    # file:... is SQLite's own kind of URL, which it reads itself.
-    if not of_a_file or str(url.database).startswith("file:"):
+    file = _sqlite_file(url)
+    if file is None:
         return
-    file = Path(str(url.database))
     if not create and not _is_there(file):
         raise SearchError(f"There is no search yet: the file {file} does not exist.")
     if not _is_there(file.parent):
@@ -208,7 +274,7 @@ def _is_there(path: Path) -> bool:
 
 def _check_tables(url: sa.URL) -> None:
     """Refuse a database without studies before Optuna makes its tables there."""
-    engine = sa.create_engine(_whole(url))
+    engine = sa.create_engine(_whole(url), connect_args=_connect_args(url))
     try:
         there = sa.inspect(engine).has_table("studies")
     finally:
@@ -225,9 +291,17 @@ def _secret_options(url: sa.URL) -> list[str]:
     return [name for name in url.query if any(secret in name.lower() for secret in SECRETS)]
 
 
-def _reason(error: BaseException, url: sa.URL) -> str:
+def _reason(error: BaseException, url: sa.URL | None) -> str:
     """The driver's own words, on one line, without the passwords."""
     text = " ".join(str(getattr(error, "orig", None) or error).split())
+    if isinstance(error, OSError):
+        text = words_of_files(error)
+    text = text or type(error).__name__
+    if url is None:
+        return text
+    file = _sqlite_file(url)
+    if re.search(SAYS_LITTLE, text) and file is not None and (why := probe(file)) is not None:
+        text = f"{text}: {words_of_files(why)}"
     values = [url.password, *(url.query[name] for name in _secret_options(url))]
     for value in values:
         for password in (value,) if isinstance(value, str) else value or ():

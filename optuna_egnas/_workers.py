@@ -7,13 +7,18 @@ them only passes on what they tell, and asks them to end.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import queue
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from logging.handlers import QueueHandler
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +28,12 @@ from optuna.storages import InMemoryStorage
 
 from ._limits import limit_reached
 from ._linked import load_linked_studies
+from ._outage import logger, waiting
 from ._plan import choose_device
+from ._ray import run_tasks
 from ._search import Setup, assemble, bound, finish, prepare
 from ._search import run as run_alone
-from ._stop import ending_on_sigterm
+from ._stop import ask_to_end, ending_on_sigterm
 from ._storage import full_url, open_storage, parse_url
 from ._stored import stored_images, stored_recipe
 from .errors import EgnasError, InvalidSpace, SearchError
@@ -42,6 +49,8 @@ ENGINES = ("processes", "ray")
 GRACE = 60.0
 """Seconds that workers have to write their checkpoints when they are asked to end."""
 POLL = 0.5
+SAID_ONCE = 60.0
+"""Seconds in which what several workers say alike is passed on once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +121,17 @@ def run(
     Raises:
         SearchError: all workers ended before the search did.
     """
+    with waiting():
+        _run(setup, job, workers, engine, watch)
+
+
+def _run(
+    setup: Setup,
+    job: Job,
+    workers: int,
+    engine: str,
+    watch: Callable[[Progress], None] | None,
+) -> None:
     bound(setup, job.options)
     if workers == 1 and engine == "processes":
         run_alone(setup)
@@ -164,7 +184,7 @@ def _run_processes(
     processes: list[SpawnProcess] = []
     for number in range(workers):
         process = context.Process(target=_work_here, args=(job, number, workers, told))
-        with _environment(number, workers):
+        with _environment(number, workers), _without_ctrl_c():
             process.start()
         processes.append(process)
     try:
@@ -178,6 +198,7 @@ def _listen(
     told: Any, processes: list[SpawnProcess], watch: Callable[[Progress], None] | None
 ) -> Iterator[Ended]:
     """Pass on what the workers tell, until none of them lives."""
+    said: dict[str, float] = {}
     while True:
         alive = any(process.is_alive() for process in processes)
         try:
@@ -188,8 +209,18 @@ def _listen(
             continue
         if isinstance(event, Ended):
             yield event
+        elif isinstance(event, logging.LogRecord):
+            _say_once(event, said)
         elif watch is not None:
             watch(event)
+
+
+def _say_once(record: logging.LogRecord, said: dict[str, float]) -> None:
+    """Pass on what a worker says, unless another one has just said the same."""
+    now, what = time.monotonic(), str(record.msg)
+    if now - said.get(what, -SAID_ONCE) >= SAID_ONCE:
+        logger.handle(record)
+    said[what] = now
 
 
 def _end(processes: list[SpawnProcess]) -> None:
@@ -208,9 +239,24 @@ def _end(processes: list[SpawnProcess]) -> None:
 def _work_here(job: Job, number: int, workers: int, told: Any) -> None:
     """A worker process. Its starter alone hears Ctrl-C, and passes it on as SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads_each(workers))
+    logger.addHandler(QueueHandler(told))
+    logger.propagate = False
     with suppress(KeyboardInterrupt), ending_on_sigterm():
+        threading.Thread(target=_end_with_starter, args=(told,), daemon=True).start()
+        torch.set_num_threads(threads_each(workers))
         told.put(_work(job, number, lambda event: told.put(event)))
+
+
+def _end_with_starter(told: Any) -> None:
+    """End this worker in order when the process that started it dies, be it by SIGKILL."""
+    starter = multiprocessing.parent_process()
+    assert starter is not None, "a worker is started by another process"
+    starter.join()
+    # Nobody reads the queue any more: what is left in it would hold up the end for ever.
+    told.cancel_join_thread()
+    ask_to_end()
+    time.sleep(GRACE)
+    os._exit(1)
 
 
 def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
@@ -219,20 +265,35 @@ def _work(job: Job, number: int, tell: Callable[[Progress], None]) -> Ended:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        setup = prepare(
-            job.data,
-            storage=job.storage,
-            name=job.name,
-            device=job.device,
-            options=job.options,
-            watch=lambda event: tell(replace(event, worker=number)),
-        )
-        run_alone(setup)
+        with waiting(opening=True):
+            setup = prepare(
+                job.data,
+                storage=job.storage,
+                name=job.name,
+                device=job.device,
+                options=job.options,
+                watch=lambda event: tell(replace(event, worker=number)),
+                create=False,
+            )
+            run_alone(setup)
     except EgnasError as error:
         return Ended(worker=number, error=str(error))
     except Exception as error:
         return Ended(worker=number, error=f"{type(error).__name__}: {error}.")
     return Ended(worker=number)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Start a process that never hears Ctrl-C, not even before it can say that it ignores it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -263,37 +324,8 @@ def _visible_gpus() -> list[str]:
 
 
 def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -> Iterator[Ended]:
-    try:
-        import ray
-        from ray.util.queue import Queue
-    except ImportError:
-        raise SearchError("The engine ray is missing: pip install 'optuna-egnas[ray]'.") from None
-    started = not ray.is_initialized()
-    if started:
-        ray.init(log_to_driver=False, include_dashboard=False)
-    gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
-    told = Queue()
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_work_on_ray)
-    running = [task.remote(job, number, workers, told) for number in range(workers)]
-    try:
-        while running:
-            ready, running = ray.wait(running, timeout=POLL)
-            _pass_on(told, watch)
-            for done in ready:
-                # A task whose machine is lost says nothing; the others go on.
-                with suppress(ray.exceptions.RayError):
-                    yield ray.get(done)
-    finally:
-        for left in running:
-            ray.cancel(left)
-        if started:
-            ray.shutdown()
-
-
-def _pass_on(told: Any, watch: Callable[[Progress], None] | None) -> None:
-    for event in told.get_nowait_batch(told.qsize()):
-        if watch is not None:
-            watch(event)
+    tasks = [partial(_work_on_ray, job, number, workers) for number in range(workers)]
+    return run_tasks(tasks, watch)
 
 
 def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:

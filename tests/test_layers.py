@@ -26,13 +26,13 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_claims": ({"_core", "_alive"}, {"optuna"}),
     "_rules": ({"_core"}, set()),
     "_attributes": ({"_core", "_rules", "errors"}, {"optuna"}),
-    "_artifacts": ({"errors"}, {"optuna"}),
+    "_artifacts": ({"_trouble", "errors"}, {"optuna"}),
     "_files": (set(), set()),
     "_record": ({"errors"}, set()),
     "_report": (set(), set()),
     "_translate": ({"_attributes", "_core", "_claims"}, {"optuna"}),
     "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
-    "_storage": ({"_backends", "errors"}, {"optuna", "sqlalchemy"}),
+    "_storage": ({"_backends", "_outage", "_trouble", "errors"}, {"optuna", "sqlalchemy"}),
     "_link": ({"_attributes", "_rules", "_core", "_claims", "_translate", "errors"}, {"optuna"}),
     "_limits": ({"_attributes", "_claims", "_link", "_translate"}, {"optuna"}),
     "samplers": ({"samplers", "_core", "_claims", "_translate", "_link", "errors"}, {"optuna"}),
@@ -54,6 +54,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},
     ),
     "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
+    "evaluation/_export": ({"evaluation", "errors"}, {"torch", "psutil"}),
     "evaluation/_examination": ({"evaluation", "_report"}, {"torch"}),
     "evaluation/_onnx": (
         {"evaluation", "_core", "errors"},
@@ -73,7 +74,8 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "optuna"},
     ),
     "_owners": ({"_artifacts", "_core", "_rules", "_storage"}, {"optuna", "sqlalchemy"}),
-    "_outage": (set(), {"optuna", "sqlalchemy"}),
+    "_trouble": ({"errors"}, {"sqlalchemy"}),
+    "_outage": ({"_stop", "_trouble"}, {"optuna", "sqlalchemy"}),
     "_result": ({"_core"}, set()),
     "_linked": (
         # A notebook asks the studies themselves for HTML: the one door upwards, when it is used.
@@ -81,9 +83,10 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         | {"_attributes", "_rules", "errors", "_html"},
         {"optuna"},
     ),
+    "_upload": ({"_artifacts", "_outage", "_trouble", "errors"}, {"optuna"}),
     "_finals": (
         {"_artifacts", "_attributes", "_claims", "_core", "_final_records", "_link", "_linked"}
-        | {"_owners", "_report", "_rules", "evaluation", "errors"},
+        | {"_owners", "_report", "_rules", "_upload", "evaluation", "errors"},
         {"optuna"},
     ),
     "_final_records": ({"_rules", "_core", "_report", "errors"}, set()),
@@ -131,6 +134,7 @@ TOP = {
     "_simulate",
     "_pruned_replay",
     "_workers",
+    "_ray",
     "_arguments",
     "_foretell",
     "_doctor",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from optuna_egnas import _alive, create_linked_studies
 from optuna_egnas._claims import OWNER, SIGN, fail_dead, is_alive, write_claim
 from optuna_egnas._core.history import History, Lost, Observation
 from optuna_egnas._search import prepare, run
+from optuna_egnas.evaluation import _account
 from optuna_egnas.samplers._walk import WalkSampler
 
 
@@ -83,7 +85,11 @@ class TestSignsOfLife:
             ({}, True),
             ({"pid": 2**22 + 1}, False),
             ({"started": 1.0}, False),
-            ({"boot": "before"}, False),
+            ({"boot": "before"}, True),
+            ({"boot": "before", "at": 110.0}, True),
+            ({"boot": "before", "at": 130.0}, False),
+            ({"boot": "before", "at": 130.0, "patience": 900.0}, False),
+            ({"at": 9000.0}, True),
             ({"boot": "before", "space": "pid:[1]"}, True),
             ({"space": "pid:[1]", "pid": 2**22 + 1}, True),
         ],
@@ -91,7 +97,11 @@ class TestSignsOfLife:
             "this one",
             "no such process",
             "its number was used again",
-            "the machine was started again",
+            "a copy of this machine, or this one before it was started again, a moment ago",
+            "the same after less than two minutes",
+            "the same after more",
+            "the same where it has promised signs at longer intervals",
+            "this one, without a sign for long: the process decides",
             "another container, which may live on another machine",
             "another container",
         ],
@@ -99,10 +109,25 @@ class TestSignsOfLife:
     def test_on_this_machine(
         self, changes: dict[str, Any], alive: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        if "at" in changes:
+            changes = {**changes, "at": self.ago(changes["at"])}
         here = {**_alive._process(1), **_alive.owner(None), "space": _alive.FIRST_SPACE}
         monkeypatch.setattr(_alive, "_process", lambda pid: here)
 
         assert _alive.is_alive({**here, **changes}, None) is alive
+
+    @pytest.mark.parametrize(("seconds", "alive"), [(5.0, True), (130.0, False)])
+    def test_a_sign_counts_more_than_another_boot_id(
+        self, seconds: float, alive: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here = {**_alive.owner(None), "space": _alive.FIRST_SPACE}
+        monkeypatch.setattr(_alive, "_process", lambda pid: here)
+        there = {**here, "boot": "of a copy", "at": self.ago(9000.0)}
+
+        # A storage with heartbeats has signs without patience.
+        sign = {"at": self.ago(seconds), "patience": None}
+
+        assert _alive.is_alive(there, sign) is alive
 
     def test_a_trial_that_said_nothing_is_ended_after_a_while(self) -> None:
         study, _ = self.claimed()
@@ -130,6 +155,29 @@ class TestSignsOfLife:
             (beats,) = database.execute("select count(*) from trial_heartbeats").fetchone()
         database.close()
         assert beats == len([*studies.macro.trials, *studies.micro.trials])
+
+
+def test_signs_are_written_in_the_middle_of_a_long_epoch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_account, "LONGEST_SILENCE", 0.05)
+    study = optuna.create_study(storage=f"sqlite:///{folder}/long.db")
+    trial = study.ask()
+    written: list[str] = []
+    monkeypatch.setattr(
+        _account, "write_sign", lambda of, *_: (written.append("sign"), of.set_user_attr("s", 1))
+    )
+
+    with _account.Life(trial=trial, patience=900.0) as life:
+        life.show()
+        # The epoch: nothing is called until it has ended.
+        deadline = time.monotonic() + 30
+        while len(written) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    study.tell(trial, 1.0)
+
+    assert study.trials[0].user_attrs["s"] == 1
 
 
 def test_a_claim_says_whose_it_is_where_no_owner_was_written() -> None:

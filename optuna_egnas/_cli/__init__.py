@@ -12,6 +12,7 @@ import sys
 
 import typer
 
+from .._stop import Terminated
 from ..errors import EgnasError
 from ._help import GROUPS, Story
 from ._output import fail
@@ -40,8 +41,10 @@ def main() -> None:
         sys.exit(ended if arguments else 2)
     except EgnasError as error:
         fail(str(error))
-    except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
+    except (typer.Abort, KeyboardInterrupt) as stop:
+        # The command line's library turns an interruption into an error of its own.
+        terminated = isinstance(stop, Terminated) or isinstance(stop.__cause__, Terminated)
+        sys.exit(143 if terminated else 130)
     except Exception as error:
         # A wrong argument; the class of these errors has moved between typer's releases.
         if not hasattr(error, "format_message"):

@@ -8,7 +8,9 @@ import typer
 
 from .._arguments import (
     STORAGE,
+    CheckpointEvery,
     Json,
+    StaleAfter,
     Storage,
     Workers,
     changed_options,
@@ -96,16 +98,8 @@ def search(
             "gs://bucket/prefix; default: as before, at first egnas-artifacts."
         ),
     ] = None,
-    checkpoint_every: Annotated[
-        float | None, typer.Option(help="Seconds between two checkpoints, at least; default: 10.")
-    ] = None,
-    stale_after: Annotated[
-        float | None,
-        typer.Option(
-            help="Seconds of silence after which a worker on another machine counts as dead, "
-            "where the storage has no heartbeat; default: 900."
-        ),
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
+    stale_after: StaleAfter = None,
     time_limit: Annotated[
         str | None,
         typer.Option(
@@ -205,12 +199,24 @@ def worker(
     artifacts: Annotated[
         str | None, typer.Option(help="Where checkpoints are kept; default: as stored.")
     ] = None,
+    checkpoint_every: CheckpointEvery = None,
+    stale_after: StaleAfter = None,
     as_json: Json = False,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
     from .. import _search, _show, _workers
-    from ..options import DataOptions, SearchOptions
+    from ..options import SearchOptions
 
+    options = changed_options(
+        SearchOptions(),
+        plain={
+            "artifacts": artifacts,
+            "checkpoint_seconds": checkpoint_every,
+            "stale_after": stale_after,
+        },
+        data={"root": data_root},
+        macro={},
+    )
     quiet_optuna()
     display = _show.Display(errors)
     with _show.storage_trouble(storage):
@@ -218,7 +224,7 @@ def worker(
             storage=storage,
             name=checked_name(name),
             device=device,
-            options=SearchOptions(data=DataOptions(root=data_root), artifacts=artifacts),
+            options=options,
             watch=display,
         )
         _train(setup, display, lambda: _search.run(setup))

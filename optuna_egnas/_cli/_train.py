@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .._arguments import STORAGE, Json, Name, Storage
+from .._arguments import STORAGE, CheckpointEvery, Json, Name, Storage
 from ._output import ending_in_order, errors, opened, print_json, quiet_optuna
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ def train(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that cannot be read.")
     ] = False,
-    checkpoint_every: Annotated[
-        float | None, typer.Option(help="Seconds between two checkpoints, at least; default: 10.")
-    ] = None,
+    checkpoint_every: CheckpointEvery = None,
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Train the best so far of a search under way.")
     ] = False,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import optuna
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 SIGN_SECONDS = 10.0
 """Signs of life are not written more often than this: each costs as much as a report."""
+LONGEST_SILENCE = 40.0
+"""After so many seconds of one epoch a sign is written in the middle of it; see `_alive`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +48,24 @@ class Progress:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Life:
-    """The signs of life of one trial, each seldom enough to cost nothing."""
+    """The signs of life of one trial, each seldom enough to cost nothing.
+
+    While its context is open they are also written in the middle of long epochs.
+    """
 
     trial: Trial
     patience: float | None
     _longest: float = 0.0
     _last: float = float("-inf")
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Life:
+        if self.patience is not None:
+            threading.Thread(target=self._show_in_epochs, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
 
     def show(self, seconds: float = 0.0) -> None:
         """Write a sign, after an epoch of so many seconds, unless the last was just before."""
@@ -57,8 +73,21 @@ class Life:
         if self.patience is None:
             return
         if time.monotonic() - self._last >= min(SIGN_SECONDS, self.patience / 10):
-            write_sign(self.trial, self.patience, self._longest)
-            self._last = time.monotonic()
+            self._write()
+
+    def _write(self) -> None:
+        assert self.patience is not None
+        self._last = time.monotonic()
+        write_sign(self.trial, self.patience, self._longest)
+
+    def _show_in_epochs(self) -> None:
+        assert self.patience is not None
+        silence = min(LONGEST_SILENCE, self.patience / 2)
+        while not self._ended.wait(max(silence / 10, self._last + silence - time.monotonic())):
+            if time.monotonic() - self._last >= silence:
+                # A storage that is away, or a trial that has ended: not this thread's to say.
+                with suppress(Exception):
+                    self._write()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -3,21 +3,22 @@
 Checkpoints alternate between two keys: a store may leave a torn file where a process dies while it
 writes; the other key then still holds the checkpoint before. Final weights are kept for those that
 begin with them. Nothing that is wrong with a file ever stops a training: it is read as not there,
-and what cannot be written is a warning.
+and of what cannot be written one line is logged, until something can be written again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from .._artifacts import words_of
 from .._core.history import Candidate
 from ._sealed import sealed, unsealed
 from ._seed import seed_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .._artifacts import Store
+
+logger = logging.getLogger("optuna_egnas")
 
 KIND, WEIGHTS = "checkpoint/1", "weights/1"
 CHECKPOINT_SECONDS = 10.0
@@ -45,6 +48,13 @@ class Checkpoint:
         return len(self.records)
 
 
+@dataclass(slots=True)
+class Told:
+    """Whether it was told that a store cannot be written to."""
+
+    is_told: bool = False
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Place:
     """Where one candidate's checkpoints and weights are kept; without a store, nowhere.
@@ -53,11 +63,13 @@ class Place:
         store: an Optuna artifact store.
         key: what this candidate's files are called; also written inside.
         seconds: checkpoints are not written more often than this.
+        told: what all places of a store know together.
     """
 
     store: Store | None
     key: str
     seconds: float
+    told: Told = field(default_factory=Told)
     _pending: Checkpoint | None = field(default=None, init=False)
     _latest: Checkpoint | None = field(default=None, init=False)
     _slot: int = field(default=0, init=False)
@@ -89,11 +101,11 @@ class Place:
         if self._pending is None or self.store is None:
             return
         content = _packed(self._pending, self.key)
-        if not _written(self.store, self._names()[self._slot], content, "A checkpoint"):
+        self._last = time.monotonic()
+        if not _written(self.store, self._names()[self._slot], content, self.told):
             return
         # Only now: what is torn is written anew, and never over the last whole one.
         self._slot, self._pending = 1 - self._slot, None
-        self._last = time.monotonic()
 
     def remove(self) -> None:
         """Remove the candidate's checkpoints."""
@@ -114,7 +126,7 @@ class Place:
         if self.store is None:
             return
         content = sealed(WEIGHTS, {"key": self.key, "weights": dict(self.latest_weights())})
-        _written(self.store, self._weights_name(), content, "The weights of a candidate")
+        _written(self.store, self._weights_name(), content, self.told)
 
     def kept_weights(self) -> Mapping[str, Tensor] | None:
         """What `keep_weights` wrote; None if it is not there, or not whole."""
@@ -151,23 +163,32 @@ class Checkpoints:
 
     store: Store | None = None
     seconds: float = CHECKPOINT_SECONDS
+    _told: Told = field(default_factory=Told, init=False)
 
     def place(self, run: str, role: str, candidate: Candidate, recipe: Recipe, seed: int) -> Place:
         """The place of one candidate, the same for all trials and workers of a search."""
         identity = {"seed": seed_of(seed, candidate), "recipe": recipe.to_json()}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         key = f"egnas-{run}-{role}-{digest[:16]}"
-        return Place(store=self.store, key=key, seconds=self.seconds)
+        return Place(store=self.store, key=key, seconds=self.seconds, told=self._told)
 
 
-def _written(store: Store, name: str, content: bytes, what: str) -> bool:
+def _written(store: Store, name: str, content: bytes, told: Told) -> bool:
     try:
         store.write(name, BytesIO(content))
     # A disk is full, a bucket out of reach: each store has its own errors for that.
     except Exception as error:
-        reason = " ".join(str(error).split())
-        warnings.warn(f"{what} could not be written: {reason}", stacklevel=3)
+        if not told.is_told:
+            logger.warning(
+                "Checkpoints cannot be written: %s. The training goes on, and each next one is "
+                "tried; what is stopped meanwhile begins again from its last checkpoint.",
+                words_of(error),
+            )
+        told.is_told = True
         return False
+    if told.is_told:
+        logger.warning("Checkpoints are written again.")
+    told.is_told = False
     return True
 
 

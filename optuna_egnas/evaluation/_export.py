@@ -6,12 +6,18 @@ A file appears under its name only when it has given the logits of the trained n
 from __future__ import annotations
 
 import keyword
+import os
+import platform
 import re
+import shutil
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -29,6 +35,8 @@ ABSOLUTE, RELATIVE = 1e-4, 1e-5
 """How far a logit may be off: so much, or so much of the largest one if that is more."""
 COMPARED = 128
 """Images on which an exported network is compared."""
+OLD = 24 * 3600.0
+"""Seconds after which a folder that an export writes in was left, on whatever machine."""
 BATCH = 100
 """Images in one pass; of other numbers than a network was traced with."""
 
@@ -112,7 +120,8 @@ def export_network(
     if images is None:
         images = generated_images(trained)
     try:
-        with TemporaryDirectory(dir=target.parent, prefix=".egnas-") as folder:
+        _clear_left(target.parent)
+        with TemporaryDirectory(dir=target.parent, prefix=_prefix(os.getpid())) as folder:
             written = Path(folder) / target.name
             logits = _written(chosen, trained, written)
             difference, tolerance = _compared(trained, logits, images)
@@ -168,6 +177,25 @@ def _target(trained: TrainedNetwork, out: Path | None, format: str) -> Path:
             f"The folder of an exported file must exist, but there is none at {target.parent}."
         )
     return target
+
+
+def _prefix(process: int) -> str:
+    """How the names of the folders begin in which a process of this machine writes."""
+    return f".egnas-{re.sub(r'[^A-Za-z0-9]', '', platform.node())}-{process}-"
+
+
+def _clear_left(folder: Path) -> None:
+    """Remove what killed exports left here: of dead processes of this machine, or a day old."""
+    for left in folder.glob(".egnas-*-*-*"):
+        found = re.fullmatch(r"\.egnas-[A-Za-z0-9]*-(\d+)-\w{8}", left.name)
+        if found is None:
+            continue
+        process = int(found[1])
+        is_dead = left.name.startswith(_prefix(process)) and not psutil.pid_exists(process)
+        # Another export may be at the same work.
+        with suppress(OSError):
+            if is_dead or time.time() - left.stat().st_mtime > OLD:
+                shutil.rmtree(left)
 
 
 def _check_free(targets: tuple[Path, ...], folder: Path) -> None:

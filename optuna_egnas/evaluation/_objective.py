@@ -128,6 +128,12 @@ class Objective:
             watch=self.watch,
             life=Life(trial=trial, patience=patience_of(frozen)),
         )
+        with account.life:
+            return self._score(account, link)
+
+    def _score(self, account: Account, link: Link) -> float:
+        """Train a trial's candidate, or take over what is known of it."""
+        trial, reader, candidate = account.trial, account.reader, account.candidate
         account.begin()
         known = None
         if reader.space.inherit is None:

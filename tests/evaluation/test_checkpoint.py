@@ -1,11 +1,14 @@
 """Checkpoints: a resumed training equals an unbroken one, and no damaged file is ever used."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
 import torch
 from trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
 
+from optuna_egnas._artifacts import open_artifacts
 from optuna_egnas.evaluation._checkpoint import KIND, Checkpoint, Checkpoints
 from optuna_egnas.evaluation._course import train_candidate
 from optuna_egnas.evaluation._network import build
@@ -176,15 +179,26 @@ class TestFiles:
 
         assert place_in(tmp_path).newest().epoch == 1
 
-    def test_what_cannot_be_written_is_a_warning(self, tmp_path):
-        (tmp_path / "file").write_text("in the way")
-        place = place_in(tmp_path / "file")
-        place.note(checkpoint(1))
+    def test_what_cannot_be_written_is_told_once_and_tried_again(self, tmp_path, caplog):
+        store = SometimesFull(open_artifacts(str(tmp_path)))
+        checkpoints = Checkpoints(store=store, seconds=0.0)
+        places = [
+            checkpoints.place("run", role, CANDIDATE, RECIPE, 0) for role in ("macro", "micro")
+        ]
 
-        with pytest.warns(UserWarning, match="could not be written: .*Not a directory"):
-            place.write()
+        for place in places:
+            place.note(checkpoint(1))
+            place.write_if_due()
+        assert [*tmp_path.glob("*.checkpoint")] == [], "nothing torn takes up space"
+        store.is_full = False
+        for place in places:
+            place.write_if_due()
 
-        place.remove()
+        assert [place.newest().epoch for place in places] == [1, 1]
+        first, last = [record.getMessage() for record in caplog.records]
+        assert first.startswith("Checkpoints cannot be written: No space left on device")
+        assert "\n" not in first
+        assert last == "Checkpoints are written again."
 
     def test_without_a_store_there_are_none(self):
         place = Checkpoints().place("run", "macro", CANDIDATE, RECIPE, 0)
@@ -198,3 +212,28 @@ class TestFiles:
 
 def _epoch_in(file):
     return unsealed(KIND, file.read_bytes())["state"]["epoch"]
+
+
+class SometimesFull:
+    """A folder on a disk that is full at first."""
+
+    def __init__(self, store):
+        self._store, self.is_full = store, True
+        self.remove, self.open_reader = store.remove, store.open_reader
+
+    def write(self, artifact_id, content):
+        if self.is_full:
+            content = Cut(content)
+        self._store.write(artifact_id, content)
+
+
+class Cut:
+    """A file whose copy runs out of space after some bytes."""
+
+    def __init__(self, content):
+        self._parts = [content.read(10)]
+
+    def read(self, _size):
+        if not self._parts:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self._parts.pop()

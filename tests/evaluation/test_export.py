@@ -1,6 +1,7 @@
 """Exported networks: each format calculates what was trained, by itself, or is not written."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -16,7 +17,7 @@ from trainings import samples
 
 from optuna_egnas import Architecture
 from optuna_egnas.errors import InvalidSpace, SearchError
-from optuna_egnas.evaluation import _onnx
+from optuna_egnas.evaluation import _export, _onnx
 from optuna_egnas.evaluation._export import count_right, export_network
 from optuna_egnas.evaluation._formats import FORMATS
 from optuna_egnas.evaluation._test_images import load_test
@@ -259,6 +260,27 @@ def test_what_calculates_something_else_is_not_kept(tmp_path, monkeypatch, forma
         export_network(lively(EVERYTHING), tmp_path, format=format)
 
     assert not [*tmp_path.iterdir()]
+
+
+def test_what_killed_exports_left_is_cleared(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", "pass"])
+    gone.wait()
+    names = {
+        f"{_export._prefix(gone.pid)}abcd1234": False,
+        f"{_export._prefix(os.getpid())}abcd1234": True,
+        f".egnas-elsewhere-{gone.pid}-abcd1234": True,
+        ".egnas-elsewhere-1-abcd1234": False,
+        ".egnas-my-own-things": True,
+    }
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "network.pt").write_bytes(b"torn")
+    for name in (".egnas-elsewhere-1-abcd1234", ".egnas-my-own-things"):
+        os.utime(tmp_path / name, (0, 0))
+
+    export_network(lively(Architecture.chain(depth=1, width=1)), tmp_path, format="state-dict")
+
+    assert {name: (tmp_path / name).exists() for name in names} == names
 
 
 @pytest.mark.parametrize(
