@@ -99,7 +99,7 @@ import torch
 from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_suffix(".pt")
-# Of this file.
+# Of this file; other weights are loaded from another one.
 SHA256 = "{checksum}"
 CLASS_NAMES = {class_names}
 
@@ -135,7 +135,7 @@ STD = {std}
 
 
 def load(path: str | Path = WEIGHTS) -> Network:
-    """The trained network, in evaluation mode, on the CPU; other weights from another file."""
+    """The trained network, in evaluation mode, on the CPU."""
     if Path(path) == WEIGHTS:
         found = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
         if found != SHA256:
