@@ -6,7 +6,9 @@ Every refusal is a ValueError that names the field, what would be right, and wha
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, TypeGuard, get_args, get_origin
+
+from .errors import short
 
 WORDS = {bool: "true or false", float: "a number", int: "a whole number", str: "text"}
 LARGEST = 2**53
@@ -48,41 +50,58 @@ def texts(record: Any, key: str) -> list[str]:
 def number(record: Any, key: str) -> float:
     """A finite number of at least 0."""
     found = value(record, key)
-    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 <= found < LARGEST:
+    if not _is_number(found) or not 0 <= found < LARGEST:
         raise ValueError(f"`{key}` must be a number of at least 0, but got {short(found)}.")
     return found
 
 
-def whole(record: Any, key: str, *, at_least: int = 0) -> int:
-    """A whole number of at least 0."""
-    return _whole(value(record, key), key, at_least, LARGEST)
+def numbers(record: Any, key: str) -> list[float]:
+    """A list of finite numbers."""
+    for item in (found := each(record, key)):
+        if not _is_number(item) or not -LARGEST < item < LARGEST:
+            raise ValueError(f"`{key}` must hold finite numbers, but got {short(item)}.")
+    return found
 
 
-def wholes(record: Any, key: str, *, at_most: int = LARGEST) -> list[int]:
-    """A list of whole numbers of at least 0."""
-    return [_whole(item, key, 0, at_most) for item in each(record, key)]
+def whole(record: Any, key: str, *, at_least: int = 0, at_most: int = LARGEST) -> int:
+    """A whole number of at least 0, or of another bound."""
+    return _whole(value(record, key), key, at_least, at_most)
+
+
+def wholes(record: Any, key: str, *, at_least: int = 0, at_most: int = LARGEST) -> list[int]:
+    """A list of whole numbers of at least 0, or of another bound."""
+    return [_whole(item, key, at_least, at_most) for item in each(record, key)]
 
 
 def wrong_kind(found: object, kind: Any) -> str | None:
     """What a value should be, in words, if it is not of this type; None if it is.
 
-    `kind` is a type of WORDS, a tuple of one (which plain records hold as a list), or `| None`.
+    `kind` is a type of WORDS, a tuple of one (which plain records hold as a list), some texts
+    (`Literal`), or one of these `| None`, where None is taken, too.
     """
     if isinstance(kind, UnionType):
-        return wrong_kind(found, next(each for each in get_args(kind) if each is not NoneType))
+        plain = next(each for each in get_args(kind) if each is not NoneType)
+        return None if found is None else wrong_kind(found, plain)
+    if get_origin(kind) is Literal:
+        fits = isinstance(found, str) and found in get_args(kind)
+        return None if fits else f"one of {', '.join(get_args(kind))}"
     if get_origin(kind) is tuple:
         element = get_args(kind)[0]
-        fits = isinstance(found, list) and not any(wrong_kind(item, element) for item in found)
+        fits = isinstance(found, (list, tuple)) and not any(
+            wrong_kind(item, element) for item in found
+        )
         return None if fits else f"a list, each {WORDS[element]}"
-    if isinstance(found, bool) and kind is not bool:
-        return WORDS[kind]
-    return None if isinstance(found, (int, float) if kind is float else kind) else WORDS[kind]
+    return None if _is_of(found, kind) else WORDS[kind]
 
 
-def short(found: object) -> str:
-    """What is there, for a message of one line."""
-    shown = repr(found)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+def _is_of(found: object, kind: type) -> bool:
+    if kind is float:
+        return _is_number(found)
+    return isinstance(found, kind) and (kind is bool or not isinstance(found, bool))
+
+
+def _is_number(found: object) -> TypeGuard[int | float]:
+    return isinstance(found, (int, float)) and not isinstance(found, bool)
 
 
 def _text(found: object, key: str) -> str:

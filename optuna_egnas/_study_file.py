@@ -4,6 +4,7 @@ dataset = "fashion-mnist"     # as on the command line
 name = "fashion-subset"       # default: the data set's
 seed = 0
 profile = "quick"
+precision = "auto"            # or in [recipe]: fp32 or bf16
 valid_fraction = 0.2
 subset = 10000
 inherit = false
@@ -11,6 +12,8 @@ deterministic = false
 artifacts = "egnas-artifacts" # for checkpoints: a directory, s3://bucket/prefix or gs://...
 checkpoint_seconds = 10
 stale_after = 900
+time_limit = 7200             # seconds of each run
+max_total_epochs = 500
 [data]                        # fields of DataOptions
 [macro]                       # fields of MacroSpace
 [micro]                       # fields of MicroSpace
@@ -22,13 +25,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
-from ._record import short, wrong_kind
-from .errors import InvalidSpace, SearchError
+from ._files import read_whole
+from ._record import wrong_kind
+from .errors import InvalidSpace, SearchError, short
 from .evaluation._training import Recipe
 from .options import DataOptions, SearchOptions
 
@@ -37,25 +42,20 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KINDS: dict[str, type] = {
-    "dataset": str,
-    "name": str,
-    "profile": str,
-    "seed": int,
-    "valid_fraction": float,
-    "subset": int,
-    "inherit": bool,
-    "deterministic": bool,
-    "artifacts": str,
-    "checkpoint_seconds": float,
-    "stale_after": float,
-}
 TABLES: dict[str, type] = {
     "data": DataOptions,
     "macro": MacroSpace,
     "micro": MicroSpace,
     "recipe": Recipe,
 }
+KINDS: dict[str, Any] = {
+    "dataset": str,
+    "name": str,
+    **{key: kind for key, kind in get_type_hints(SearchOptions).items() if key not in TABLES},
+}
+LARGEST_FILE = 2**16
+LONGEST_LINE = 4096
+"""Names of thousands of parts, `a.b.c`, would take the library minutes to read."""
 FOUND = {
     "macro": {"input_shape", "classes", "n_valid"},
     "micro": {"input_shape", "classes", "n_valid", "depth", "width"},
@@ -76,18 +76,14 @@ def read_study_file(path: Path) -> StudyFile:
     """Read a study file.
 
     Raises:
-        SearchError: the file is missing or no TOML, or holds a key that is not known.
+        SearchError: the file is missing or no TOML, holds a key that is not known, or says two
+            things of one.
         InvalidSpace: a value is out of its bounds.
+        DataError: the same, of [data].
     """
-    try:
-        record = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise SearchError(f"Cannot read the study file {path}: {reason}.") from None
-    except ValueError as error:
-        raise SearchError(f"A study file must be TOML, but {path} is not: {error}.") from None
+    record = _read(path)
     known = {*KINDS, *TABLES}
-    _check_keys(record, known, str(path))
+    _check_keys(record, known, str(path), ", ".join(sorted(known)))
     if "dataset" not in record:
         raise SearchError(f"A study file must name its `dataset`, but {path} does not.")
     for name in TABLES:
@@ -95,6 +91,7 @@ def read_study_file(path: Path) -> StudyFile:
     _check_kinds({key: record[key] for key in KINDS if key in record}, KINDS, str(path))
     if not record.get("name", "default").strip():
         raise SearchError(f"`name` in {path} must have a character, but got {record['name']!r}.")
+    _check_precision(record, path)
     options = {key: value for key, value in record.items() if key not in ("dataset", "name")}
     options["data"] = DataOptions(**record.get("data", {}))
     return StudyFile(
@@ -102,21 +99,50 @@ def read_study_file(path: Path) -> StudyFile:
     )
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # Editors of Windows begin a file with a byte-order mark.
+        content = read_whole(path, at_most=LARGEST_FILE).decode("utf-8-sig")
+        longest = max(map(len, content.split("\n")))
+        if longest > LONGEST_LINE:
+            raise ValueError(f"a line has {longest:,} characters, at most {LONGEST_LINE:,} may be")
+        record: dict[str, Any] = tomllib.loads(content)
+        return record
+    except OSError as error:
+        reason = error.strerror or error
+        raise SearchError(f"Cannot read the study file {path}: {reason}.") from None
+    except ValueError as error:
+        raise SearchError(f"A study file must be TOML, but {path} is not: {error}.") from None
+    except RecursionError:
+        raise SearchError(f"A study file must be TOML, but {path} is nested too deeply.") from None
+
+
+def _check_precision(record: Mapping[str, Any], path: Path) -> None:
+    """Refuse two precisions of one search."""
+    above, within = record.get("precision"), record.get("recipe", {}).get("precision")
+    if above is not None and within is not None and above != within:
+        raise SearchError(
+            f"`precision` in {path} and in its [recipe] must be the same, but are {above} and "
+            f"{within}."
+        )
+
+
 def _check_table(table: Any, name: str, path: Path) -> None:
     where = f"[{name}] of {path}"
     if not isinstance(table, dict):
         raise SearchError(f"{where} must be a table, but got {short(table)}.")
     kinds = get_type_hints(TABLES[name])
-    _check_keys(table, {*kinds} - FOUND.get(name, set()), where)
+    found = FOUND.get(name, set())
+    what = f"fields of {TABLES[name].__name__}" + (" that a search does not find" if found else "")
+    _check_keys(table, {*kinds} - found, where, what)
     _check_kinds(table, kinds, where)
 
 
-def _check_keys(record: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = sorted(set(record) - known)
-    if unknown:
-        raise SearchError(
-            f"{where} must hold only {', '.join(sorted(known))}, but has {unknown[0]!r}."
-        )
+def _check_keys(record: Mapping[str, Any], known: set[str], where: str, what: str) -> None:
+    for key in sorted({*record} - known):
+        near = get_close_matches(key, known, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise SearchError(f"{where} must hold only {what}, but has {short(key)}{hint}.")
 
 
 def _check_kinds(record: Mapping[str, Any], kinds: Mapping[str, Any], where: str) -> None:

@@ -27,8 +27,8 @@ from ._core.walk import Done
 from ._entries import by_candidate, decisive, trials_of_step
 from ._link import ROLES, Role
 from ._linked import trials_of
-from ._record import each, given, number, short, text, texts, value, whole, wholes
-from .errors import SearchError, TraceError
+from ._record import each, given, number, text, texts, value, whole, wholes
+from .errors import SearchError, TraceError, short
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

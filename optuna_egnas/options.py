@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
 
 from ._core.inheritance import SHARE
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.space import check_integer, check_number
 from ._linked import SHARED
-from .errors import InvalidSpace
+from ._record import wrong_kind
+from .errors import InvalidSpace, short
 from .evaluation._checkpoint import CHECKPOINT_SECONDS
 from .evaluation._data import DataOptions, TrainingData
 from .evaluation._training import Recipe
@@ -114,12 +115,14 @@ class SearchOptions:
     max_total_epochs: int | None = None
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         _check_plain(self)
         if self.profile is not None and self.profile not in PROFILES:
             known = ", ".join(sorted(PROFILES))
-            raise InvalidSpace(f"`profile` must be one of {known}, but got {self.profile!r}.")
+            raise InvalidSpace(f"`profile` must be one of {known}, but got {short(self.profile)}.")
         for name, kind in (("macro", MacroSpace), ("micro", MicroSpace), ("recipe", Recipe)):
             _check_fields(name, getattr(self, name), kind)
+        Recipe(**self.recipe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +156,9 @@ class TrainOptions:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         _check_fields("recipe", self.recipe, Recipe)
+        Recipe(**self.recipe)
         check_number("checkpoint_seconds", self.checkpoint_seconds)
         if self.ema is not None:
             check_number("ema", self.ema)
@@ -161,18 +166,35 @@ class TrainOptions:
                 raise InvalidSpace(f"`ema` must be below 1, but got ema={self.ema}.")
 
 
+def _check_kinds(options: object) -> None:
+    """Refuse values of wrong types; what is in the tables is looked at later."""
+    for name, kind in get_type_hints(type(options)).items():
+        found = getattr(options, name)
+        table = KINDS.get(name)
+        if table is not None:
+            words = None if isinstance(found, table) else f"a {table.__name__}"
+        else:
+            words = wrong_kind(found, kind)
+        if words is not None:
+            raise InvalidSpace(f"`{name}` must be {words}, but got {name}={short(found)}.")
+
+
 def _check_fields(name: str, values: Mapping[str, Any], kind: type) -> None:
-    unknown = sorted(set(values) - {item.name for item in fields(kind)})
-    if unknown:
-        raise InvalidSpace(
-            f"`{name}` must hold fields of {kind.__name__} only, but got {unknown[0]!r}."
-        )
+    kinds = get_type_hints(kind)
+    for key, found in values.items():
+        if key not in kinds:
+            raise InvalidSpace(
+                f"`{name}` must hold fields of {kind.__name__} only, but got {short(key)}."
+            )
+        words = wrong_kind(found, kinds[key])
+        if words is not None:
+            raise InvalidSpace(
+                f"`{key}` of `{name}` must be {words}, but got {key}={short(found)}."
+            )
 
 
 def _check_plain(options: SearchOptions) -> None:
-    check_integer("seed", options.seed, at_least=0)
-    if options.seed > LARGEST_SEED:
-        raise InvalidSpace(f"`seed` must be 0 to {LARGEST_SEED}, but got seed={options.seed}.")
+    check_integer("seed", options.seed, at_least=0, at_most=LARGEST_SEED)
     check_number("valid_fraction", options.valid_fraction)
     if options.subset is not None:
         check_integer("subset", options.subset, at_least=0)
@@ -182,11 +204,6 @@ def _check_plain(options: SearchOptions) -> None:
         check_integer("max_total_epochs", options.max_total_epochs, at_least=1)
     check_number("checkpoint_seconds", options.checkpoint_seconds)
     check_number("stale_after", options.stale_after, at_least=1.0)
-    for name, kind in KINDS.items():
-        if not isinstance(getattr(options, name), kind):
-            raise InvalidSpace(
-                f"`{name}` must be a {kind.__name__}, but got {name}={getattr(options, name)!r}."
-            )
 
 
 def idle_options(options: SearchOptions, policy: str) -> list[str]:

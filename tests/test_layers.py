@@ -24,7 +24,8 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
     "_stop": (set(), set()),
     "_claims": ({"_core", "_alive"}, {"optuna"}),
     "_artifacts": ({"errors"}, {"optuna"}),
-    "_record": (set(), set()),
+    "_files": (set(), set()),
+    "_record": ({"errors"}, set()),
     "_report": (set(), set()),
     "_translate": ({"_core", "_claims"}, {"optuna"}),
     "_backends": ({"errors"}, {"optuna", "sqlalchemy"}),
@@ -37,12 +38,16 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"optuna"},
     ),
     "evaluation": (
-        {"evaluation", "_core", "errors"},
+        {"evaluation", "_core", "_files", "_record", "errors"},
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},
     ),
     "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
     "evaluation/_examination": ({"evaluation", "_report"}, {"torch"}),
-    "evaluation/_onnx": ({"errors"}, {"torch", "onnx", "onnxruntime"}),
+    "evaluation/_onnx": (
+        {"evaluation", "_core", "errors"},
+        {"torch", "onnx", "onnxruntime"},
+    ),
+    "evaluation/_onnx_graph": ({"_core", "errors"}, {"numpy", "onnx"}),
     "evaluation/_account": (
         {"evaluation", "_core", "_claims", "_translate", "_link", "errors"},
         {"optuna"},

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InvalidSpace
+from ..errors import InvalidSpace, short
 from .operations import operation
+
+LARGEST_KERNEL = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.width < 1:
-            raise InvalidSpace(f"`width` must be at least 1, but got width={self.width}.")
+            raise InvalidSpace(f"`width` must be at least 1, but got width={short(self.width)}.")
         if not self.ops:
             raise InvalidSpace("An architecture must have at least one layer, but got depth=0.")
         if len(self.kernels) != len(self.ops):
@@ -103,8 +105,10 @@ class Architecture:
 
 def check_kernel(kernel: int) -> None:
     """Refuse a kernel size that has no centre."""
-    if kernel < 1 or kernel % 2 == 0:
-        raise InvalidSpace(f"A kernel size must be odd and at least 1, but got {kernel}.")
+    if not 1 <= kernel <= LARGEST_KERNEL or kernel % 2 == 0:
+        raise InvalidSpace(
+            f"A kernel size must be odd, 1 to {LARGEST_KERNEL}, but got {short(kernel)}."
+        )
 
 
 def replaced(values: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:

@@ -38,7 +38,31 @@ from .proposal import (
     Verdict,
     reaches,
 )
-from .space import Space, check_integer, check_number, check_shared, check_smallest_fits
+from .space import (
+    LARGEST_INTEGER,
+    MOST_CHANNELS,
+    MOST_EPOCHS,
+    MOST_LAYERS,
+    Space,
+    check_integer,
+    check_number,
+    check_shared,
+    check_smallest_fits,
+)
+
+_BOUNDS = (
+    ("min_depth", 1, MOST_LAYERS),
+    ("max_depth", 1, MOST_LAYERS),
+    ("min_width", 1, MOST_CHANNELS),
+    ("max_width", 1, MOST_CHANNELS),
+    ("width_step", 1, LARGEST_INTEGER),
+    ("base_epochs", 1, MOST_EPOCHS),
+    ("epochs_per_layer", 0, MOST_EPOCHS),
+    ("epochs_per_width_step", 0, MOST_EPOCHS),
+    ("depth_patience", 0, LARGEST_INTEGER),
+    ("width_patience", 0, LARGEST_INTEGER),
+)
+"""Of the whole numbers: the least and the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +100,8 @@ class MacroSpace(Space):
 
     def __post_init__(self) -> None:
         check_shared(self)
-        for name in ("min_depth", "max_depth", "min_width", "max_width", "width_step"):
-            check_integer(name, getattr(self, name), at_least=1)
-        check_integer("base_epochs", self.base_epochs, at_least=1)
-        for name in (
-            "epochs_per_layer",
-            "epochs_per_width_step",
-            "depth_patience",
-            "width_patience",
-        ):
-            check_integer(name, getattr(self, name), at_least=0)
+        for name, at_least, at_most in _BOUNDS:
+            check_integer(name, getattr(self, name), at_least=at_least, at_most=at_most)
         for name in ("depth_gain", "depth_slack", "target_tolerance"):
             check_number(name, getattr(self, name))
         if self.target_accuracy is not None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
-from ..errors import InvalidSpace
+from ..errors import InvalidSpace, short
 from . import sound_micro
 from .architecture import Architecture, check_kernel, replaced
 from .cost import widest
@@ -38,7 +38,15 @@ from .proposal import (
     Step,
     Verdict,
 )
-from .space import Space, check_integer, check_shared, check_smallest_fits
+from .space import (
+    MOST_CHANNELS,
+    MOST_EPOCHS,
+    MOST_LAYERS,
+    Space,
+    check_integer,
+    check_shared,
+    check_smallest_fits,
+)
 
 START_OP, START_KERNEL = "sep", 3
 
@@ -71,11 +79,12 @@ class MicroSpace(Space):
 
     def __post_init__(self) -> None:
         check_shared(self)
-        for name in ("depth", "width", "epochs"):
-            check_integer(name, getattr(self, name), at_least=1)
+        check_integer("depth", self.depth, at_least=1, at_most=MOST_LAYERS)
+        check_integer("width", self.width, at_least=1, at_most=MOST_CHANNELS)
+        check_integer("epochs", self.epochs, at_least=1, at_most=MOST_EPOCHS)
         check_integer("param_slack", self.param_slack, at_least=0)
         if self.confirm_epochs is not None:
-            check_integer("confirm_epochs", self.confirm_epochs, at_least=0)
+            check_integer("confirm_epochs", self.confirm_epochs, at_least=0, at_most=MOST_EPOCHS)
         for name in self.operations:
             operation(name)
         for kernel in self.kernels:
@@ -249,7 +258,8 @@ def _with_width(architecture: Architecture, width: int) -> Architecture:
 def _check_choices(name: str, choices: tuple[object, ...], start: object) -> None:
     if start not in choices:
         raise InvalidSpace(
-            f"`{name}` must hold {start!r}, with which the search starts, but got {choices}."
+            f"`{name}` must hold {start!r}, with which the search starts, but got "
+            f"{short(choices)}."
         )
     if len(set(choices)) != len(choices):
-        raise InvalidSpace(f"`{name}` must not repeat a choice, but got {choices}.")
+        raise InvalidSpace(f"`{name}` must not repeat a choice, but got {short(choices)}.")

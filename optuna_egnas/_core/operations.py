@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from ..errors import InvalidSpace
+from ..errors import InvalidSpace, short
 
 GROUP = "optuna_egnas.operations"
 """Entry points of installed packages; each is an `Operation` under its own name."""
@@ -61,7 +61,7 @@ def operation(name: str) -> Operation:
     """Look an operation up; an unknown name is an `InvalidSpace` that lists the known ones."""
     if name not in OPERATIONS and not _take_announced(name):
         known = ", ".join(sorted(OPERATIONS))
-        raise InvalidSpace(f"An operation must be one of {known}, but got {name!r}.")
+        raise InvalidSpace(f"An operation must be one of {known}, but got {short(name)}.")
     return OPERATIONS[name]
 
 

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
-from ..errors import InvalidSpace
+from ..errors import InvalidSpace, short
 from .architecture import Architecture
 from .cost import Shape, count_macs, count_params
 
 POLICIES = ("paper", "sound")
 """Named sets of rules."""
 FORMAT = 1
+LARGEST_INTEGER = 2**53
+"""Beyond it, a whole number is not exact where it is calculated with."""
+LARGEST_NUMBER = 1e9
+MOST_LAYERS, MOST_CHANNELS, MOST_EPOCHS = 1000, 10_000, 1_000_000
+"""Of one network, and of one training: far more than any search needs, and few enough to list."""
 
 S = TypeVar("S", bound="Space")
 
@@ -85,7 +90,7 @@ def check_shared(space: Space) -> None:
     """Refuse values that are out of bounds in any search."""
     if space.policy not in POLICIES:
         raise InvalidSpace(
-            f"`policy` must be one of {', '.join(POLICIES)}, but got {space.policy!r}."
+            f"`policy` must be one of {', '.join(POLICIES)}, but got {short(space.policy)}."
         )
     check_number("level", space.level)
     if not 0 < space.level <= 0.5:
@@ -100,7 +105,7 @@ def check_shared(space: Space) -> None:
             )
     if len(space.input_shape) != 3:
         raise InvalidSpace(
-            f"`input_shape` must be (channels, height, width), but got {space.input_shape}."
+            f"`input_shape` must be (channels, height, width), but got {short(space.input_shape)}."
         )
     check_integers("input_shape", space.input_shape, at_least=1)
     check_integer("classes", space.classes, at_least=2)
@@ -110,12 +115,16 @@ def check_shared(space: Space) -> None:
             check_integer(name, value, at_least=1)
 
 
-def check_integer(name: str, value: object, *, at_least: int) -> None:
-    """Refuse what is not a whole number, or too small."""
+def check_integer(
+    name: str, value: object, *, at_least: int, at_most: int = LARGEST_INTEGER
+) -> None:
+    """Refuse what is not a whole number, too small or too large."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidSpace(f"`{name}` must be a whole number, but got {name}={value!r}.")
+        raise InvalidSpace(f"`{name}` must be a whole number, but got {name}={short(value)}.")
     if value < at_least:
-        raise InvalidSpace(f"`{name}` must be at least {at_least}, but got {name}={value}.")
+        raise InvalidSpace(f"`{name}` must be at least {at_least}, but got {name}={short(value)}.")
+    if value > at_most:
+        raise InvalidSpace(f"`{name}` must be at most {at_most:,}, but got {name}={short(value)}.")
 
 
 def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None:
@@ -125,11 +134,15 @@ def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None
 
 
 def check_number(name: str, value: object, *, at_least: float = 0.0) -> None:
-    """Refuse what is not a finite number, or too small."""
+    """Refuse what is not a finite number, too small or too large."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
-        raise InvalidSpace(f"`{name}` must be a number, but got {name}={value!r}.")
-    if not at_least <= value < float("inf"):
-        raise InvalidSpace(f"`{name}` must be at least {at_least}, but got {name}={value}.")
+        raise InvalidSpace(f"`{name}` must be a number, but got {name}={short(value)}.")
+    if value < at_least:
+        raise InvalidSpace(f"`{name}` must be at least {at_least}, but got {name}={short(value)}.")
+    if value > LARGEST_NUMBER:
+        raise InvalidSpace(
+            f"`{name}` must be at most {LARGEST_NUMBER:,.0f}, but got {name}={short(value)}."
+        )
 
 
 def check_smallest_fits(space: Space, smallest: Architecture) -> None:

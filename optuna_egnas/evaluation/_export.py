@@ -18,7 +18,8 @@ from torch import Tensor
 from ..errors import InvalidSpace, SearchError
 from ._augmentation import normalised
 from ._conditions import plain_modes
-from ._formats import FORMATS, Format, Logits
+from ._formats import FORMATS, Format
+from ._onnx import Logits
 from ._trained import TrainedNetwork, metadata_of
 
 if TYPE_CHECKING:

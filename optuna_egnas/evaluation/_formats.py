@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import runpy
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from . import _onnx
+from ._archive import read_archive
 from ._images import how_files_are_read
+from ._onnx import Logits
 from ._python_source import python_source
-from ._trained import TrainedNetwork, metadata_of, trained_of
+from ._trained import TrainedNetwork, fields_of, metadata_of, trained_of
 
 KIND = "egnas-export/1"
-
-Logits = Callable[[Tensor], Tensor]
-"""Uint8 pixels [N, C, H, W] to logits, float [N, classes]; both on the CPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,40 +88,44 @@ def read_state_dict(content: bytes) -> TrainedNetwork:
     Raises:
         ValueError: it is none, or not as it was written.
     """
-    _check_archive(content)
-    try:
-        record = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"torch cannot read it: {error}") from None
+    record = read_archive(content)
     metadata = record.get("metadata") if isinstance(record, dict) else None
+    return trained_of(own_fields(metadata), record.get("weights"))
+
+
+def read_onnx(content: bytes) -> tuple[Logits, int, dict[str, Any]]:
+    """What an ONNX file calculates, at most on how many images at once, and its fields.
+
+    Raises:
+        ValueError: it is none, or not as it was written.
+    """
+    model, metadata = _onnx.parsed(content)
+    fields = fields_of(own_fields(metadata))
+    logits, batch = _onnx.runnable(model, fields["input_shape"], len(fields["class_names"]))
+    return logits, batch, fields
+
+
+def own_fields(metadata: Any) -> dict[str, Any]:
+    """What `described` took from `metadata_of`.
+
+    Raises:
+        ValueError: it has not written these.
+    """
     if not isinstance(metadata, dict) or metadata.get("kind") != KIND:
         raise ValueError(f"its metadata must say {KIND}, but do not")
-    return trained_of(own_fields(metadata), record.get("weights", {}))
-
-
-def own_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What `described` took from `metadata_of`."""
     return {key: metadata[key] for key in TrainedNetwork.__slots__ if key in metadata}
 
 
-def _check_archive(content: bytes) -> None:
-    """Refuse what is no zip archive, or one whose checksums do not hold; torch checks none."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            damaged = archive.testzip()
-    # Damage makes zipfile raise errors of many kinds.
-    except Exception as error:
-        raise ValueError(f"it cannot be unpacked: {error}") from None
-    if damaged is not None:
-        raise ValueError(f"{damaged} in it must have its checksum, but has another")
-
-
-def _write_state_dict(trained: TrainedNetwork, path: Path) -> None:
+def _state_dict(trained: TrainedNetwork) -> bytes:
     weights = {name: value.cpu().contiguous() for name, value in trained.weights.items()}
     content = io.BytesIO()
     # To a file, torch would write that file's name into it.
     torch.save({"weights": weights, "metadata": described(trained)}, content)
-    path.write_bytes(content.getvalue())
+    return content.getvalue()
+
+
+def _write_state_dict(trained: TrainedNetwork, path: Path) -> None:
+    path.write_bytes(_state_dict(trained))
 
 
 def _read_state_dict(path: Path) -> Logits:
@@ -152,8 +154,10 @@ def _read_program(path: Path) -> Logits:
 
 
 def _write_python(trained: TrainedNetwork, path: Path) -> None:
-    path.write_text(python_source(trained, path.stem), encoding="utf-8")
-    _write_state_dict(trained, path.with_suffix(".pt"))
+    weights = _state_dict(trained)
+    text = python_source(trained, path.stem, sha256(weights).hexdigest())
+    path.write_text(text, encoding="utf-8")
+    path.with_suffix(".pt").write_bytes(weights)
 
 
 def _read_python(path: Path) -> Logits:
@@ -166,7 +170,7 @@ def _write_onnx(trained: TrainedNetwork, path: Path) -> None:
 
 
 def _read_onnx(path: Path) -> Logits:
-    return _onnx.read(path.read_bytes())[0]
+    return read_onnx(path.read_bytes())[0]
 
 
 def _anything(_: TrainedNetwork) -> None:
@@ -178,7 +182,7 @@ def _needs_onnx(_: TrainedNetwork) -> None:
 
 
 def _check_operations(trained: TrainedNetwork) -> None:
-    python_source(trained, "network")
+    python_source(trained, "network", "")
 
 
 FORMATS = {

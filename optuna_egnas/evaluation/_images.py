@@ -6,6 +6,7 @@ and brought to 8 bits of gray or colour. Of several frames the first one counts.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from ..errors import DataError, one_line
 from . import _images_0_1
+from ._paths import readable
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -32,6 +34,12 @@ FIRST_READING = (
     "This {} reads images as version 0.1.0 did: without EXIF orientation and without transparency."
 )
 """What commands say of a search or a network of reading 1."""
+
+# Of a damaged file Pillow also writes to its log, which would show on the terminal.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+LONGEST = 150
+"""Characters of a path in a message."""
 
 _LEFT_OUT = ("EPS", "MPEG")
 """Formats that Pillow recognises, but reads with another program only, or not at all."""
@@ -144,12 +152,12 @@ def open_picture(file: Path, *, ground: str = GROUND) -> Picture:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=readable_formats()) as image:
                 _check_structure(image, [str(each.message) for each in caught])
-                return as_picture(image, str(file), ground=ground)
+                return as_picture(image, _place(file), ground=ground)
     except DataError:
         raise
     # Pillow's decoders let errors of many kinds through for damaged files.
     except Exception as error:
-        found = f"{file} ({one_line(error)})"
+        found = f"{_place(file)} ({one_line(error)})"
         raise DataError(f"an image file must be readable by Pillow, found {found}") from error
 
 
@@ -223,7 +231,14 @@ def _colour(ground: object) -> tuple[int, int, int]:
 def _check_regular(file: Path) -> None:
     """Refuse a pipe, say, which would be waited for without an end."""
     if file.exists() and not (file.is_file() or file.is_dir()):
-        raise DataError(f"an image file must be a regular file, found {file}")
+        raise DataError(f"an image file must be a regular file, found {_place(file)}")
+
+
+def _place(file: Path) -> str:
+    """A file for a message: on one line, of a long path its end."""
+    text = readable(str(file))
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return text if len(text) <= LONGEST else f"...{text[-LONGEST:]}"
 
 
 def _check_structure(image: Image.Image, suspicions: list[str]) -> None:

@@ -15,8 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import SearchError
+from .._core.cost import Shape
+from ..errors import SearchError, short
+from ._onnx_graph import INPUT, OUTPUT, check_graph
 
+Logits = Callable[[Tensor], Tensor]
+"""Uint8 pixels [N, C, H, W] to logits, float [N, classes]; both on the CPU."""
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 CHECKSUM = "sha256"
 ERRORS_ONLY = 3
@@ -48,9 +52,9 @@ def write(network: nn.Module, images: Tensor, metadata: Mapping[str, Any], path:
     exported = torch.onnx.export(
         network,
         (images,),
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
         dynamo=True,
         verbose=False,
     )
@@ -64,14 +68,13 @@ def write(network: nn.Module, images: Tensor, metadata: Mapping[str, Any], path:
     path.write_bytes(model.SerializeToString())
 
 
-def read(content: bytes) -> tuple[Callable[[Tensor], Tensor], dict[str, Any]]:
-    """What a file calculates (uint8 [N, C, H, W] to logits), and its metadata.
+def parsed(content: bytes) -> tuple[Any, dict[str, Any]]:
+    """The model in a file, and its metadata; nothing of it is run.
 
     Raises:
-        ValueError: `write` has not written it so.
+        ValueError: it is none, or not as `write` has written it.
     """
     import onnx
-    import onnxruntime
 
     try:
         model = onnx.load_model_from_string(content)
@@ -79,18 +82,44 @@ def read(content: bytes) -> tuple[Callable[[Tensor], Tensor], dict[str, Any]]:
         whole = found.pop(CHECKSUM, None) == _checksum(model)
     # protobuf has errors of its own, which depend on how it was built.
     except Exception as error:
-        raise ValueError(f"it is no ONNX: {error}") from None
+        raise ValueError(f"it is no ONNX: {short(str(error))}") from None
     if not whole:
         raise ValueError("its content must have the checksum in its metadata, but has another")
+    if len(found) + 1 != len(model.metadata_props):
+        raise ValueError("its metadata must have each name once, but do not")
+    try:
+        return model, {key: json.loads(text) for key, text in found.items()}
+    except (ValueError, RecursionError):
+        raise ValueError("its metadata must be JSON, but are not") from None
+
+
+def runnable(model: Any, input_shape: Shape, classes: int) -> tuple[Logits, int]:
+    """What a model calculates (uint8 [N, *input_shape] to logits [N, classes]), and a good N.
+
+    Raises:
+        ValueError: it is no graph of that, or not one that onnxruntime runs.
+    """
+    import onnxruntime
+
+    batch = check_graph(model, input_shape, classes)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    content, providers = model.SerializeToString(), ["CPUExecutionProvider"]
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
+    # onnxruntime has an error class for each kind of trouble.
+    except Exception as error:
+        raise ValueError(f"onnxruntime cannot read it: {short(str(error), 160)}") from None
 
     def logits(images: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+        try:
+            return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
+        except Exception as error:
+            reason = short(str(error), 160)
+            raise SearchError(f"onnxruntime cannot run this network: {reason}.") from None
 
-    return logits, {key: json.loads(text) for key, text in found.items()}
+    return logits, batch
 
 
 def _forget_origin(graph: Any) -> None:

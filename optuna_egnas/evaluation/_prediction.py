@@ -15,16 +15,21 @@ import torch
 from torch import Tensor
 
 from .._core.cost import Shape
+from .._files import read_whole
 from ..errors import DataError, InvalidSpace, SearchError
 from . import _onnx
 from ._conditions import plain_modes
-from ._formats import KIND, Logits, PixelNetwork, read_state_dict
-from ._images import GROUND, READING, check_reading, read_image
+from ._formats import PixelNetwork, read_onnx, read_state_dict
+from ._images import GROUND, READING, read_image
+from ._onnx import Logits
+from ._paths import named
 from ._trained import TrainedNetwork, unpacked
 
 BATCH = 64
-NAMED = 3
-"""So many of the files that cannot be read are named."""
+USUAL_LAYER = 2**26
+"""Values of a layer's output for the images that are predicted at once: 256 MiB."""
+LARGEST_FILE = 2**30
+"""Bytes of a network's file."""
 ZIP = b"PK\x03\x04"
 """How torch's own files begin."""
 
@@ -46,6 +51,7 @@ class Classifier:
         class_names: one per logit, in their order.
         reading: how image files become pixels, as `TrainedNetwork` has it.
         ground: likewise.
+        batch: it takes at most so many images at once.
     """
 
     logits: Logits
@@ -53,16 +59,20 @@ class Classifier:
     class_names: tuple[str, ...]
     reading: int = READING
     ground: str = GROUND
+    batch: int = BATCH
 
     @classmethod
     def of(cls, trained: TrainedNetwork) -> Classifier:
         """That of a trained network, on the CPU."""
+        _, height, width = trained.input_shape
+        largest = 2 * trained.architecture.width * height * width
         return cls(
             logits=PixelNetwork(trained),
             input_shape=trained.input_shape,
             class_names=trained.class_names,
             reading=trained.reading,
             ground=trained.ground,
+            batch=max(1, min(BATCH, USUAL_LAYER // largest)),
         )
 
 
@@ -98,20 +108,16 @@ def read_classifier(file: Path) -> Classifier:
         return Classifier.of(read_trained(file))
     _onnx.check_packages()
     try:
-        logits, metadata = _onnx.read(_content(file))
-        if metadata.get("kind") != KIND:
-            raise ValueError(f"its metadata must say {KIND}, but do not")
-        reading, ground = metadata.get("reading", 1), metadata.get("ground", GROUND)
-        check_reading(reading, ground)
-    except (ValueError, DataError) as error:
+        logits, batch, fields = read_onnx(_content(file))
+    except ValueError as error:
         raise _refusal(file, "an ONNX of this package", error) from None
-    channels, height, width = metadata["input_shape"]
     return Classifier(
         logits=logits,
-        input_shape=(channels, height, width),
-        class_names=tuple(metadata["class_names"]),
-        reading=reading,
-        ground=ground,
+        input_shape=fields["input_shape"],
+        class_names=fields["class_names"],
+        reading=fields["reading"],
+        ground=fields["ground"],
+        batch=batch,
     )
 
 
@@ -124,7 +130,8 @@ def predict(
     Raises:
         InvalidSpace: `top` is below 1.
         DataError: images cannot be read; they are named.
-        SearchError: the network's images are neither grayscale nor colour.
+        SearchError: the network's images are neither grayscale nor colour, or it gives no finite
+            numbers.
     """
     if top < 1:
         raise InvalidSpace(f"`top` must be at least 1, but got top={top}.")
@@ -136,9 +143,9 @@ def predict(
     read = partial(read_image, reading=classifier.reading, ground=classifier.ground)
     broken: dict[Path, DataError] = {}
     guesses: list[tuple[Guess, ...]] = []
-    for first in range(0, len(files), BATCH):
+    for first in range(0, len(files), classifier.batch):
         images = []
-        for file in files[first : first + BATCH]:
+        for file in files[first : first + classifier.batch]:
             try:
                 images.append(read(file, (height, width), channels))
             except DataError as error:
@@ -152,17 +159,22 @@ def predict(
 
 def _all_broken(broken: Mapping[Path, DataError], count: int) -> DataError:
     """One error for all files that cannot be read."""
-    first = next(iter(broken.values()))
     if len(broken) == 1:
-        return first
-    names = ", ".join(file.name for file in [*broken][:NAMED])
-    more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-    return DataError(f"{len(broken)} of {count} files cannot be read: {names}{more}; {first}")
+        return next(iter(broken.values()))
+    names = named([file.name for file in broken])
+    why = "asked for alone, each says why"
+    return DataError(f"{len(broken)} of {count} image files cannot be read: {names}; {why}")
 
 
 @torch.inference_mode()
 def _guesses(classifier: Classifier, images: Tensor, top: int) -> list[tuple[Guess, ...]]:
-    probabilities = classifier.logits(images).double().softmax(1)
+    logits = classifier.logits(images).double()
+    if not logits.isfinite().all():
+        raise SearchError(
+            "A network's logits must be finite, but are not for all of these images: it is no "
+            "network for them."
+        )
+    probabilities = logits.softmax(1)
     values, answers = probabilities.sort(dim=1, descending=True, stable=True)
     rows = zip(values[:, :top].tolist(), answers[:, :top].tolist(), strict=True)
     return [
@@ -176,10 +188,10 @@ def _guesses(classifier: Classifier, images: Tensor, top: int) -> list[tuple[Gue
 
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_whole(file, at_most=LARGEST_FILE)
     except OSError as error:
         raise SearchError(f"Cannot read {file}: {error.strerror or error}.") from None
 
 
 def _refusal(file: Path, what: str, error: Exception) -> SearchError:
-    return SearchError(f"{file} must be {what}: {' '.join(str(error).split())}")
+    return SearchError(f"{file} must be {what}: {error}")

@@ -92,12 +92,15 @@ The weights are in {module}.pt beside this file; torch is all that is needed.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 WEIGHTS = Path(__file__).with_suffix(".pt")
+# Of this file.
+SHA256 = "{checksum}"
 CLASS_NAMES = {class_names}
 
 # Of each channel of the training images, in units of uint8 pixels.
@@ -132,7 +135,11 @@ STD = {std}
 
 
 def load(path: str | Path = WEIGHTS) -> Network:
-    """The trained network, in evaluation mode, on the CPU."""
+    """The trained network, in evaluation mode, on the CPU; other weights from another file."""
+    if Path(path) == WEIGHTS:
+        found = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+        if found != SHA256:
+            raise ValueError(f"{{path}} must have the SHA-256 {{SHA256}}, but has {{found}}")
     network = Network()
     stored = torch.load(path, map_location="cpu", weights_only=True)
     network.load_state_dict(stored["weights"])
@@ -140,8 +147,10 @@ def load(path: str | Path = WEIGHTS) -> Network:
 {reader}'''
 
 
-def python_source(trained: TrainedNetwork, module: str) -> str:
+def python_source(trained: TrainedNetwork, module: str, checksum: str) -> str:
     """The module's text; `module` is the name by which it will be imported.
+
+    `checksum` is the SHA-256 of the file of its weights, in hexadecimal digits.
 
     Raises:
         SearchError: an operation from outside holds modules that are not torch's own.
@@ -153,6 +162,7 @@ def python_source(trained: TrainedNetwork, module: str) -> str:
     text = MODULE.format(
         search=_quoted(trained.search),
         module=module,
+        checksum=checksum,
         imported=f"CLASS_NAMES, load{', read_image' if reader else ''}",
         argument='read_image("photo.jpg")' if reader else "images",
         images=f"[N, {channels}, {height}, {width}]",

@@ -1,17 +1,18 @@
 """Files of tensors and plain values that are known to be whole, and of which kind they are.
 
 A file is a line that says what it is, the SHA-256 of the rest, and the rest as torch writes it.
-Nothing in it is ever run: torch reads it with `weights_only`.
+Nothing in it is ever run: see `_archive.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import pickle
 from io import BytesIO
 from typing import Any
 
 import torch
+
+from ._archive import read_archive
 
 DIGEST = 64
 """Length of a SHA-256 in hexadecimal digits."""
@@ -37,10 +38,7 @@ def unsealed(kind: str, content: bytes) -> dict[str, Any]:
     digest, body = content[len(head) : len(head) + DIGEST], content[len(head) + DIGEST :]
     if hashlib.sha256(body).hexdigest().encode() != digest:
         raise ValueError("its content must have the checksum at its head, but has another")
-    try:
-        record = torch.load(BytesIO(body), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"torch cannot read it: {' '.join(str(error).split())}") from None
+    record = read_archive(body)
     if not isinstance(record, dict):
         raise ValueError(f"it must hold a record, but got a {type(record).__name__}")
     return record

@@ -11,15 +11,17 @@ from torch import Tensor, nn
 
 from .._core.architecture import Architecture
 from .._core.cost import Shape
-from ..errors import EgnasError, SearchError
+from .._record import given, numbers, text, texts, value, whole, wholes
+from ..errors import DataError, InvalidSpace, SearchError, short
 from ._augmentation import ChannelStatistics
 from ._images import GROUND, check_reading
 from ._network import build
 from ._sealed import sealed, unsealed
+from ._weights import check_weights
 
 KIND = "network/1"
-TUPLES = ("input_shape", "class_names", "mean", "std")
-"""Fields that are lists where they are plain values."""
+LARGEST_LAYER = 2**27
+"""Values of the largest layer's output for one image: 512 MiB, of which a pass needs a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,11 +105,9 @@ def unpacked(content: bytes, name: str = "The file") -> TrainedNetwork:
     """
     try:
         record = unsealed(KIND, content)
-        return trained_of(record, record.pop("weights", {}))
+        return trained_of(record, record.pop("weights", None))
     except ValueError as error:
-        raise SearchError(
-            f"{name} must be a trained network of this package: {' '.join(str(error).split())}"
-        ) from None
+        raise SearchError(f"{name} must be a trained network of this package: {error}") from None
 
 
 def metadata_of(trained: TrainedNetwork) -> dict[str, Any]:
@@ -118,20 +118,90 @@ def metadata_of(trained: TrainedNetwork) -> dict[str, Any]:
     return {**values, **plain, "architecture": trained.architecture.to_json()}
 
 
-def trained_of(metadata: Mapping[str, Any], weights: Mapping[str, Tensor]) -> TrainedNetwork:
+def trained_of(metadata: Mapping[str, Any], weights: Any) -> TrainedNetwork:
     """The network that these were of.
 
     Raises:
         ValueError: they are of none, or do not fit each other.
     """
+    fields = fields_of(metadata)
+    check_weights(
+        weights, fields["architecture"], fields["input_shape"], len(fields["class_names"])
+    )
+    return TrainedNetwork(**fields, weights=weights)
+
+
+def fields_of(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a network but its weights, from what `metadata_of` has written.
+
+    Raises:
+        ValueError: a field is missing, not known, of the wrong kind or out of its bounds.
+    """
+    for name in metadata:
+        if name == "weights" or name not in TrainedNetwork.__slots__:
+            raise ValueError(f"it must hold the fields of a network, but has {short(name)}.")
+    fields: dict[str, Any] = {
+        "search": text(metadata, "search"),
+        "architecture": _architecture(value(metadata, "architecture")),
+        "input_shape": tuple(wholes(metadata, "input_shape", at_least=1)),
+        "class_names": tuple(texts(metadata, "class_names")),
+        "mean": tuple(numbers(metadata, "mean")),
+        "std": tuple(numbers(metadata, "std")),
+        "seed": whole(metadata, "seed", at_most=2**64),
+        "epochs": whole(metadata, "epochs"),
+        **_reading(metadata),
+    }
+    if given(metadata, "n_test") or given(metadata, "test_correct"):
+        n_test = fields["n_test"] = whole(metadata, "n_test", at_least=1)
+        fields["test_correct"] = whole(metadata, "test_correct", at_most=n_test)
+    _check_images(fields["input_shape"], fields["mean"], fields["std"])
+    _check_pass(fields["architecture"], fields["input_shape"])
+    names = fields["class_names"]
+    if not names or len({*names}) < len(names):
+        raise ValueError(f"`class_names` must be one or more, each once, but are {short(names)}.")
+    return fields
+
+
+def _reading(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """How image files are read; networks of 0.1.0 do not say it."""
+    found = {"reading": metadata.get("reading", 1), "ground": metadata.get("ground", GROUND)}
     try:
-        architecture = Architecture.from_json(metadata["architecture"])
-        tuples = {key: tuple(metadata[key]) for key in TUPLES}
-        values = {**metadata, **tuples, "architecture": architecture, "weights": weights}
-        trained = TrainedNetwork(**values)
-        trained.network(), trained.statistics
-    except KeyError as error:
-        raise ValueError(f"{error} is missing") from None
-    except (TypeError, AttributeError, RuntimeError, EgnasError) as error:
+        check_reading(**found)
+    except DataError as error:
         raise ValueError(str(error)) from None
-    return trained
+    return found
+
+
+def _architecture(record: Any) -> Architecture:
+    try:
+        return Architecture(
+            width=whole(record, "width", at_least=1),
+            ops=tuple(texts(record, "ops")),
+            kernels=tuple(wholes(record, "kernels", at_least=1)),
+        )
+    except InvalidSpace as error:
+        raise ValueError(str(error)) from None
+
+
+def _check_images(shape: tuple[int, ...], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if len(shape) != 3:
+        raise ValueError(f"`input_shape` must have 3 sizes, but is {short(shape)}.")
+    if not len(mean) == len(std) == shape[0]:
+        raise ValueError(
+            f"`mean` and `std` must have a value for each of {shape[0]:,} channels, but have "
+            f"{len(mean)} and {len(std)}."
+        )
+    # As they are calculated with: what is next to nothing is 0 there.
+    if not torch.tensor(std, dtype=torch.float32).gt(0).all():
+        raise ValueError(f"`std` must be above 0, but is {short(std)}.")
+
+
+def _check_pass(architecture: Architecture, shape: tuple[int, ...]) -> None:
+    """Refuse a network for images so large that they are no images of a training."""
+    channels, height, width = shape
+    needed = max(channels, 2 * architecture.width) * height * width
+    if needed > LARGEST_LAYER:
+        raise ValueError(
+            f"a layer's output must have at most {LARGEST_LAYER:,} values for an image, but has "
+            f"{short(needed)} for one of {short(shape)}."
+        )

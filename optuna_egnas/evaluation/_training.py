@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from .._core.cost import Shape
-from ..errors import DataError, EgnasError, InvalidSpace
+from ..errors import DataError, EgnasError, InvalidSpace, short
 from ._augmentation import (
     ChannelStatistics,
     augmented,
@@ -42,14 +42,11 @@ VALIDATION_BATCH = 256
 
 
 _BOUNDS: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
-    (("learning_rate", "gradient_clip"), "above 0 and finite", lambda it: 0 < it < math.inf),
-    (
-        ("weight_decay", "crop_padding", "cutout"),
-        "at least 0 and finite",
-        lambda it: 0 <= it < math.inf,
-    ),
+    (("learning_rate", "gradient_clip"), "above 0, at most 1e30", lambda it: 0 < it <= 1e30),
+    (("weight_decay",), "at least 0, at most 1e30", lambda it: 0 <= it <= 1e30),
+    (("crop_padding", "cutout"), "at least 0, at most 65536", lambda it: 0 <= it <= 2**16),
     (("momentum", "warmup", "label_smoothing"), "at least 0 and below 1", lambda it: 0 <= it < 1),
-    (("batch_size",), "at least 2", lambda it: it >= 2),
+    (("batch_size",), "at least 2, at most 1048576", lambda it: 2 <= it <= 2**20),
     (("precision",), "one of fp32, bf16", lambda it: it in PRECISIONS),
 )
 """Of the fields of a recipe."""
@@ -102,7 +99,7 @@ class Recipe:
             for name in names:
                 if not holds(getattr(self, name)):
                     value = getattr(self, name)
-                    raise InvalidSpace(f"`{name}` must be {bound}, but got {name}={value}.")
+                    raise InvalidSpace(f"`{name}` must be {bound}, but got {name}={short(value)}.")
 
     @classmethod
     def for_images(cls, input_shape: Shape, *, flip: bool) -> Recipe:

@@ -204,6 +204,7 @@ def test_a_file_predicts_what_the_search_does(egnas: Shell) -> None:
     [
         ((), ("images",)),
         (("0.png", "broken.png"), ("readable by Pillow", "broken.png")),
+        (("broken.png", "gone.png", "0.png"), ("2 of 3 image files", "broken.png, gone.png;")),
         (("0.png", "gone.png"), ("gone.png", "No such file")),
         (("0.png", "--top", "0"), ("`top` must be at least 1, but got top=0",)),
         (("0.png", "--from", "tiny.toml"), ("tiny.toml must be a trained network",)),

@@ -30,7 +30,7 @@ def test_shallow_chains_reduce_where_their_thirds_are(depth: int) -> None:
         ({"ops": (), "kernels": ()}, "must have at least one layer, but got depth=0."),
         ({"kernels": (3,)}, "one entry per operation (2), but got 1."),
         ({"ops": ("sep", "pool")}, "must be one of conv, sep, but got 'pool'."),
-        ({"kernels": (3, 4)}, "must be odd and at least 1, but got 4."),
+        ({"kernels": (3, 4)}, "must be odd, 1 to 255, but got 4."),
     ],
 )
 def test_impossible_networks_are_refused(values: dict[str, object], message: str) -> None:

@@ -122,7 +122,7 @@ def test_a_failed_baseline_leaves_the_bar_open() -> None:
         ({"operations": ("conv",)}, "`operations` must hold 'sep', with which the search starts"),
         ({"kernels": (5, 7)}, "`kernels` must hold 3, with which the search starts"),
         ({"kernels": (3, 3)}, "`kernels` must not repeat a choice, but got (3, 3)."),
-        ({"kernels": (3, 4)}, "must be odd and at least 1, but got 4."),
+        ({"kernels": (3, 4)}, "must be odd, 1 to 255, but got 4."),
         ({"operations": ("sep", "pool")}, "must be one of conv, sep, but got 'pool'."),
         ({"epochs": 0}, "`epochs` must be at least 1, but got epochs=0."),
         ({"param_slack": -1}, "`param_slack` must be at least 0, but got param_slack=-1."),

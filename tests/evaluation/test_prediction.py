@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,6 +144,50 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, photos, write, reason):
 
     assert str(file) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_all_images_that_cannot_be_read_are_named_at_once(tmp_path, photos):
+    broken = [tmp_path / f"broken {index}.png" for index in range(5)]
+    for file in broken:
+        file.write_bytes(b"garbage")
+
+    words = r"5 of 25 .* read: broken 0.png, broken 1.png, broken 2.png and 2 more"
+    with pytest.raises(DataError, match=words):
+        predict(Classifier.of(SMALL), [*broken[:2], *photos, *broken[2:]])
+
+
+@pytest.mark.parametrize("format", ["own", "state-dict", "onnx"])
+@pytest.mark.parametrize(
+    ("reading", "ground", "expected"), [(2, "#808080", 128), (2, "white", 255), (1, "white", 0)]
+)
+def test_images_are_read_as_the_networks_file_says(tmp_path, format, reading, ground, expected):
+    trained = replace(SMALL, reading=reading, ground=ground)
+    file = tmp_path / "small.egnas"
+    if format == "own":
+        file.write_bytes(packed(trained))
+    else:
+        file = export_network(trained, tmp_path, format=format).files[0]
+    Image.new("RGBA", (9, 9), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    classifier, seen = read_classifier(file), []
+    watched = replace(
+        classifier, logits=lambda images: seen.append(images) or classifier.logits(images)
+    )
+
+    predict(watched, [tmp_path / "clear.png"])
+
+    assert {*seen[0].flatten().tolist()} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"reading": 3}, "reading .* found 3"), ({"ground": "fog"}, "ground .* found 'fog'")],
+)
+def test_a_file_that_reads_images_in_an_unknown_way_is_refused(tmp_path, files, changes, words):
+    file = tmp_path / "digits.pt"
+    file.write_bytes(_changed(files["state-dict"].read_bytes(), **changes))
+
+    with pytest.raises(SearchError, match=words):
+        read_classifier(file)
 
 
 def _png(values):

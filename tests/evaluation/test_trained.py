@@ -40,6 +40,15 @@ def test_a_network_comes_back_from_its_file():
     assert again.test_accuracy == 0.9
 
 
+def test_a_file_of_0_1_0_says_nothing_of_reading_and_means_the_first_one():
+    record = unsealed(KIND, packed(trained(network_of(ARCHITECTURE))))
+    del record["reading"], record["ground"]
+
+    again = unpacked(sealed(KIND, record))
+
+    assert (again.reading, again.ground) == (1, "white")
+
+
 def test_without_a_test_there_is_no_accuracy():
     network = network_of(ARCHITECTURE)
     original = trained(network)
@@ -65,9 +74,9 @@ def _with(content, **changes):
         (_flipped, "must have the checksum at its head, but has another"),
         (lambda content: content[:-1], "must have the checksum"),
         (lambda content: sealed("checkpoint/1", {}), "must begin with egnas-network/1"),
-        (lambda content: sealed(KIND, {}), "'architecture'"),
-        (lambda content: _with(content, weights={}), "Missing key"),
-        (lambda content: _with(content, colour="red"), "unexpected keyword argument 'colour'"),
+        (lambda content: sealed(KIND, {}), "`search` is missing"),
+        (lambda content: _with(content, weights={}), "but are 0 values in 0 tensors"),
+        (lambda content: _with(content, colour="red"), "but has 'colour'"),
     ],
 )
 def test_anything_else_is_refused_and_named(damage, reason):
