@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import TrialState
 
 from ._core.history import Candidate
-from ._core.text import clipped, printable
+from ._core.text import clipped, printable, short
 from ._rules import (
     UNREADABLE,
     Rule,
@@ -35,7 +35,6 @@ from ._rules import (
     quoted,
     seconds,
     short_text,
-    shown,
     small,
     text,
     whole,
@@ -176,7 +175,7 @@ def checked(key: str, found: Any, rule: Rule, where: str) -> Any:
     wrong = rule(found)
     if wrong:
         raise SearchError(
-            f"`{clipped(printable(key), 60)}` of {where} must be {wrong}, but got {shown(found)}: "
+            f"`{clipped(printable(key), 60)}` of {where} must be {wrong}, but got {short(found)}: "
             "a newer version, another program or a hand has written it."
         )
     return found

@@ -36,7 +36,7 @@ from ._stored import (
     stored_test,
     stored_training,
 )
-from .errors import DataError, SearchError
+from .errors import DataError, EgnasWarning, SearchError
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import plain_modes
 from .evaluation._data import DataOptions, LabelledImages, TrainingData, load_training
@@ -152,7 +152,7 @@ def prepare_final(
 def _warn(event: FinalProgress) -> None:
     """Where nobody watches, only what must not go unheard is told."""
     if event.note is not None:
-        warnings.warn(event.note, stacklevel=2)
+        warnings.warn(event.note, EgnasWarning, stacklevel=2)
 
 
 def default_epochs(n_train: int, longest: int) -> int:

@@ -20,10 +20,10 @@ from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Found
 from ._core.sound_micro import epochs_after
-from ._core.text import clipped, one_line
+from ._core.text import clipped, short
 from ._core.walk import Done, follow
 from ._core.words import verdict_words
-from ._rules import LONGEST_NAME, UNREADABLE, quoted, shown
+from ._rules import LONGEST_NAME, UNREADABLE, quoted
 from ._translate import Reader
 from .errors import InvalidSpace, SearchError
 
@@ -89,7 +89,7 @@ def read_link(attributes: Mapping[str, Any]) -> Link | None:
     except (InvalidSpace, *UNREADABLE) as error:
         raise SearchError(
             f"The space of the search {quoted(values['name'])} must be one of this version, but "
-            f"is not: {clipped(one_line(str(error)), 120)}"
+            f"is not: {clipped(str(error), 120)}"
         ) from None
     return Link(**values)
 
@@ -226,7 +226,7 @@ def check_plain(dataset: Mapping[str, Any]) -> None:
         same = False
     if not same:
         raise SearchError(
-            f"`dataset` must hold plain values only, but got {shown(dict(dataset))}."
+            f"`dataset` must hold plain values only, but got {short(dict(dataset))}."
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeGuard, get_args, get_origin
 
-from .errors import short
+from ._core.text import short
 
 WORDS = {bool: "true or false", float: "a number", int: "a whole number", str: "text"}
 LARGEST = 2**53

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ._core.text import clipped, printable
+from ._core.text import clipped, short
 
 Rule = Callable[[Any], "str | None"]
 LARGEST = 2**53
@@ -136,7 +136,7 @@ def fields(rules: Mapping[str, Rule], *, others: bool = True) -> Rule:
                 return f"an object whose `{key}` is {wrong}"
         unknown = next((key for key in found if key not in rules), None)
         if unknown is not None and not others:
-            return f"an object without a field {clipped(printable(repr(unknown)), 40)}"
+            return f"an object without a field {short(unknown, 40)}"
         return None
 
     return check
@@ -145,16 +145,6 @@ def fields(rules: Mapping[str, Rule], *, others: bool = True) -> Rule:
 def all_of(first: Rule, second: Rule) -> Rule:
     """What both rules ask for."""
     return lambda found: first(found) or second(found)
-
-
-def shown(found: Any) -> str:
-    """What is there, short and on one line, for a message."""
-    try:
-        # The beginning only: it may be of any length.
-        said = repr(found[:200] if isinstance(found, (str, list)) else found)
-    except UNREADABLE:
-        said = f"one of type {type(found).__name__}"
-    return clipped(printable(said), 60)
 
 
 def quoted(text: str) -> str:

@@ -25,6 +25,7 @@ from ._plan import plan
 from ._stop import interruptible, stopping_in_order
 from ._storage import DEFAULT_URL, full_url, open_storage
 from ._stored import SKIP_BROKEN, identity, reading_note, stored_link, stored_recipe
+from .errors import EgnasWarning
 from .evaluation._account import Progress
 from .evaluation._checkpoint import Checkpoints
 from .evaluation._conditions import conditions, plain_modes, threads_for
@@ -102,7 +103,7 @@ def search(
     _workers.check_workers(workers, "processes", storage)
     setup = prepare(data, storage=storage, name=name, device=device, options=options, watch=watch)
     if setup.conflicts:
-        warnings.warn(f"In {data}, {setup.conflicts}.", stacklevel=2)
+        warnings.warn(f"In {data}, {setup.conflicts}.", EgnasWarning, stacklevel=2)
     job = _workers.Job(
         data=data,
         storage=storage,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from ._core.text import clipped, one_line
+from ._core.text import clipped
 from ._link import Link, find_search, read_places
 from ._rules import UNREADABLE
 from ._storage import open_storage
@@ -185,7 +185,7 @@ def read_recipe(fields: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe(**fields)
     except (InvalidSpace, *UNREADABLE) as error:
-        reason = clipped(one_line(str(error)), 200)
+        reason = clipped(str(error), 200)
         raise SearchError(f"A stored recipe must be one of this version, but: {reason}") from None
 
 

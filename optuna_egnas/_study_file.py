@@ -31,9 +31,10 @@ from typing import Any, get_type_hints
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
+from ._core.text import short
 from ._files import read_whole
 from ._record import wrong_kind
-from .errors import InvalidSpace, SearchError, short
+from .errors import InvalidSpace, SearchError
 from .evaluation._training import Recipe
 from .options import DataOptions, SearchOptions
 

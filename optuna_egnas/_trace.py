@@ -24,13 +24,14 @@ from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.proposal import Step
 from ._core.space import MOST_EPOCHS
+from ._core.text import short
 from ._core.walk import Done
 from ._entries import by_candidate, decisive, trials_of_step
 from ._files import read_whole
 from ._link import ROLES, Role
 from ._linked import trials_of
 from ._record import each, given, number, text, texts, value, whole, wholes
-from .errors import SearchError, TraceError, short
+from .errors import SearchError, TraceError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

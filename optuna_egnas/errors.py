@@ -13,20 +13,7 @@
 Each message is one line of fewer than 400 characters that names the bound, then the value.
 """
 
-REPEATED = 160
-"""Characters of somebody else's error that a message repeats."""
-LONGEST = 399
-"""Characters of a message."""
-
-
-def short(found: object, at_most: int = 60) -> str:
-    """A value as a message shows it: on one line, and cut where it is long."""
-    try:
-        shown = " ".join(repr(found).split())
-    # Python writes neither whole numbers of thousands of digits nor what is nested as deeply.
-    except (ValueError, RecursionError):
-        shown = f"<{type(found).__name__} too large to show>"
-    return shown if len(shown) <= at_most else f"{shown[: at_most - 3]}..."
+from ._core.text import one_line
 
 
 class EgnasError(Exception):
@@ -34,9 +21,7 @@ class EgnasError(Exception):
 
     def __str__(self) -> str:
         """The message on one line; of what is too long, the middle is left out."""
-        text = " ".join(super().__str__().splitlines())
-        half = (LONGEST - 5) // 2
-        return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
+        return one_line(super().__str__())
 
 
 class InvalidSpace(EgnasError, ValueError):
@@ -66,8 +51,6 @@ class NothingToTrain(EgnasError):
 class EgnasWarning(UserWarning):
     """What was asked for has no effect here, or not the one that was meant; said once."""
 
-
-def one_line(error: Exception) -> str:
-    """The kind and the text of somebody else's error, without line breaks, cut where long."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= REPEATED else f"{text[:REPEATED]}..."
+    def __str__(self) -> str:
+        """The words on one line, as those of an error."""
+        return one_line(super().__str__())

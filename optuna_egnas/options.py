@@ -13,9 +13,10 @@ from ._core.inheritance import SHARE
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
 from ._core.space import check_integer, check_number
+from ._core.text import short
 from ._linked import SHARED
 from ._record import wrong_kind
-from .errors import InvalidSpace, short
+from .errors import InvalidSpace
 from .evaluation._checkpoint import CHECKPOINT_SECONDS
 from .evaluation._data import DataOptions, TrainingData
 from .evaluation._training import Recipe

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InvalidSpace, short
+from ..errors import InvalidSpace
 from .operations import operation
+from .text import short
 
 LARGEST_KERNEL = 255
 MOST_LAYERS = 10_000

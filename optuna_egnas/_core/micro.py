@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
-from ..errors import InvalidSpace, short
+from ..errors import InvalidSpace
 from . import sound_micro
 from .architecture import Architecture, check_kernel, replaced
 from .cost import widest
@@ -47,6 +47,7 @@ from .space import (
     check_shared,
     check_smallest_fits,
 )
+from .text import short
 
 START_OP, START_KERNEL = "sep", 3
 

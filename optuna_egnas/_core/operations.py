@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from ..errors import InvalidSpace, short
+from ..errors import InvalidSpace
+from .text import short
 
 GROUP = "optuna_egnas.operations"
 """Entry points of installed packages; each is an `Operation` under its own name."""

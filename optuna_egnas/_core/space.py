@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
-from ..errors import InvalidSpace, short
+from ..errors import InvalidSpace
 from .architecture import Architecture
 from .cost import Shape, count_macs, count_params
+from .text import short
 
 POLICIES = ("paper", "sound")
 """Named sets of rules."""

@@ -19,6 +19,8 @@ CATEGORIES = frozenset(("Cc", "Cs", "Zl", "Zp"))
 """Controls, halves of a character (bytes that are no text), line and paragraph separators."""
 LONGEST, TAIL = 390, 130
 """Characters of a message of one line; of these, so many from its end where it is shortened."""
+REPEATED = 160
+"""Characters of somebody else's error that a message repeats."""
 
 
 def printable(text: str) -> str:
@@ -39,6 +41,28 @@ def one_line(message: str) -> str:
     if len(line) <= LONGEST:
         return line
     return f"{line[: LONGEST - TAIL - 5]} ... {line[-TAIL:]}"
+
+
+def short(found: object, longest: int = 60) -> str:
+    r"""A value as a message shows it: on one line, and cut where it is long.
+
+    Example:
+        >>> short(["a", 1])
+        "['a', 1]"
+    """
+    try:
+        # Of what may be of any length, the beginning.
+        shown = repr(found[:200] if isinstance(found, (str, bytes, list)) else found)
+    # Python writes neither whole numbers of thousands of digits nor what is nested as deeply, and
+    # objects of others may raise anything.
+    except Exception:
+        shown = f"<{type(found).__name__} too large to show>"
+    return clipped(printable(" ".join(shown.split())), longest)
+
+
+def reason(error: BaseException) -> str:
+    """The kind and the text of somebody else's error, without line breaks, cut where long."""
+    return clipped(" ".join(f"{type(error).__name__}: {error}".split()), REPEATED)
 
 
 def clipped(text: str, longest: int) -> str:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import short
+from .._core.text import short
 
 DTYPES = {
     "FloatStorage": torch.float32,

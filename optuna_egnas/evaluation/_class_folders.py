@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ._files import Entry, find_images, subfolders
-from ._paths import counted, named, short
+from ._paths import counted, named, short_name
 
 _MANY = 6
 """Endings in a line."""
@@ -94,6 +94,6 @@ def _each_once(images: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[Entry
 def _endings(others: Counter[str]) -> str:
     """Files that are no images, counted by their ending: "4 .txt, 1 .mp4"."""
     most = others.most_common(_MANY)
-    words = [f"{count:,} {short(ending) or 'without ending'}" for ending, count in most]
+    words = [f"{count:,} {short_name(ending) or 'without ending'}" for ending, count in most]
     rest = sum(others.values()) - sum(count for _, count in most)
     return ", ".join([*words, *([f"{rest:,} others"] if rest else [])])

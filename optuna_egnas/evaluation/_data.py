@@ -23,7 +23,7 @@ from . import _reading_0_1
 from ._folders import FolderContent, Survey, read_folder
 from ._given import Reading, read_given
 from ._images import GROUND, READING, check_ground
-from ._paths import is_folder, located, readable, short
+from ._paths import is_folder, located, readable, short_name
 from ._shares import check_fraction, digests_of, drawn, lowest
 from ._sources import SOURCES, Content, Part, read_published
 
@@ -138,18 +138,17 @@ def read_digits(part: Part) -> Content:
 def _read_set(name: str, options: DataOptions) -> Content:
     """The training part of a named set; of the test no file is opened."""
     if options.image_size is not None:
-        raise DataError(
-            f"image_size is for folder:PATH only, found {options.image_size} and {short(name)}"
-        )
+        found = f"{options.image_size} and {short_name(name)}"
+        raise DataError(f"image_size is for folder:PATH only, found {found}")
     if name == "digits":
         return read_digits("train")
     if name in SOURCES:
         return read_published(name, "train", root_of(options), download=options.download)
-    near = [f"{_FOLDER}{short(name)}"] if name and is_folder(Path(name)) else []
+    near = [f"{_FOLDER}{short_name(name)}"] if name and is_folder(Path(name)) else []
     near += get_close_matches(name[:_LONGEST_NAME].lower(), DATASETS, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     known = ", ".join(DATASETS)
-    raise DataError(f"a data set must be one of {known}, found {short(name)!r}{hint}")
+    raise DataError(f"a data set must be one of {known}, found {short_name(name)!r}{hint}")
 
 
 def _from_folder(

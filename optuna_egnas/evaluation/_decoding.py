@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import DataError, one_line
+from .._core.text import clipped, reason
+from ..errors import DataError
 from ._images import open_picture
 from ._layout import Labelled
 from ._paths import counted, named
@@ -114,7 +115,7 @@ def check_broken(broken: Sequence[Broken], folder: Path, *, skip: bool) -> None:
         DataError: there are some.
     """
     if broken and not skip:
-        names = named([shown(each.file, folder) for each in broken])
+        names = named([within(each.file, folder) for each in broken])
         words = counted(len(broken), "that is not", "that are not")
         raise DataError(
             f"every image file must be readable by Pillow, found {words}: {names} "
@@ -122,7 +123,7 @@ def check_broken(broken: Sequence[Broken], folder: Path, *, skip: bool) -> None:
         )
 
 
-def shown(file: Path, folder: Path) -> str:
+def within(file: Path, folder: Path) -> str:
     """A file's path from its folder on."""
     return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
 
@@ -161,5 +162,5 @@ class _Pixels:
 
 def _reason(error: DataError) -> str:
     cause = error.__cause__
-    text = one_line(cause) if isinstance(cause, Exception) else str(error)
-    return text if len(text) <= _REASON else f"{text[:_REASON]}..."
+    text = reason(cause) if isinstance(cause, Exception) else str(error)
+    return clipped(text, _REASON)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..errors import DataError
 from ._images import is_picture, readable_formats
-from ._paths import exists, is_file, is_folder, short
+from ._paths import exists, is_file, is_folder, short_name
 
 _SYSTEM = re.compile(
     r"""
@@ -130,5 +130,5 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not _SYSTEM.fullmatch(entry.name)]
     except OSError as error:
-        right = f"a folder of images must be readable, found {short(folder)}"
+        right = f"a folder of images must be readable, found {short_name(folder)}"
         raise DataError(f"{right} ({error.strerror or error})") from error

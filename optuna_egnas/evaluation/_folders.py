@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ._decoding import Decoded, check_broken, decode, shown
+from ._decoding import Decoded, check_broken, decode, within
 from ._layout import Labelled, Layout, read_layout
-from ._paths import counted, named, short
+from ._paths import counted, named, short_name
 from ._shares import drawn, place_of
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _last(count: int, total: int) -> Tensor | None:
 def _check_classes(labels: Tensor, names: tuple[str, ...], path: Path) -> None:
     counts = torch.bincount(labels, minlength=len(names))
     if int(counts.min()) == 0:
-        found = f"none of {short(names[int(counts.argmin())])} in {short(path)}"
+        found = f"none of {short_name(names[int(counts.argmin())])} in {short_name(path)}"
         right = "have training images that are neither broken nor copies of others"
         raise DataError(f"every class must {right}, found {found}")
 
@@ -189,7 +189,7 @@ def _notes(
     sides = [part.colours[mask] for part, mask in zip(parts[:2], masks[:2], strict=True)]
     colours = torch.cat(sides)
     gray = int((~colours).sum()) if bool(colours.any()) else 0
-    broken = [shown(each.file, layout.folder) for part in parts for each in part.broken]
+    broken = [within(each.file, layout.folder) for part in parts for each in part.broken]
     told = {
         f"{counted(copies, 'copy', 'copies')} of other images, on one side each": copies,
         f"left out: {counted(dropped, 'copy', 'copies')} of images of another part": dropped,
@@ -231,6 +231,6 @@ def _conflicts(parts: tuple[Decoded, ...], layout: Layout) -> str:
                 pairs.append((before[1], file))
     if not pairs:
         return ""
-    one, other = (short(shown(file, layout.folder)) for file in pairs[0])
+    one, other = (short_name(within(file, layout.folder)) for file in pairs[0])
     count = counted(len(pairs), "image is", "images are")
     return f"{count} the same as one of another class: {one} and {other}, say"

@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from ..errors import DataError, one_line
+from .._core.text import reason
+from ..errors import DataError
 from . import _images_0_1
 from ._images import GROUND, READING, as_picture
 from ._labels import as_label, as_labels, one_kind
@@ -181,7 +182,7 @@ def _count(dataset: Any) -> int:
         count = len(dataset)
     # The data set is somebody else's code.
     except Exception as error:
-        raise DataError(f"a data set must have a length, found {one_line(error)}") from error
+        raise DataError(f"a data set must have a length, found {reason(error)}") from error
     if count < 1:
         raise unfit("a data set must have at least 1 image", type(dataset).__name__)
     return count
@@ -248,7 +249,7 @@ def _read_item(dataset: Any, index: int, reading: Reading) -> Item:
     # The data set is somebody else's code.
     except Exception as error:
         right = "every item of a data set must be readable"
-        raise DataError(f"{right}, found {one_line(error)} in {place}") from error
+        raise DataError(f"{right}, found {reason(error)} in {place}") from error
     right = "items must be pairs of an image and a label"
     if isinstance(item, Mapping) and len(item) > 1:
         raise unfit(right, "a mapping", place, f"[({_picked('item', item)}) for item in data]")

@@ -19,7 +19,8 @@ import torch
 from PIL import ExifTags, Image, ImageColor, ImageFile
 from torch import Tensor
 
-from ..errors import DataError, one_line
+from .._core.text import reason
+from ..errors import DataError
 from . import _images_0_1
 from ._paths import readable
 
@@ -157,7 +158,7 @@ def open_picture(file: Path, *, ground: str = GROUND) -> Picture:
         raise
     # Pillow's decoders let errors of many kinds through for damaged files.
     except Exception as error:
-        found = f"{_place(file)} ({one_line(error)})"
+        found = f"{_place(file)} ({reason(error)})"
         raise DataError(f"an image file must be readable by Pillow, found {found}") from error
 
 
@@ -185,7 +186,7 @@ def as_picture(image: Image.Image, place: str, *, ground: str = GROUND) -> Pictu
     except DataError:
         raise
     except Exception as error:
-        found = f"{place} ({one_line(error)})"
+        found = f"{place} ({reason(error)})"
         raise DataError(f"an image must be readable by Pillow, found {found}") from error
     return Picture(image=flat if turn is None else flat.transpose(turn))
 
@@ -237,7 +238,6 @@ def _check_regular(file: Path) -> None:
 def _place(file: Path) -> str:
     """A file for a message: on one line, of a long path its end."""
     text = readable(str(file))
-    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
     return text if len(text) <= LONGEST else f"...{text[-LONGEST:]}"
 
 

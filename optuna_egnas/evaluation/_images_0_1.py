@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..errors import DataError, one_line
+from .._core.text import reason
+from ..errors import DataError
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -57,5 +58,5 @@ def read_image(file: Path, size: Size, channels: int | None = None) -> Tensor:
         raise
     # Pillow's decoders let errors of many kinds through for damaged files.
     except Exception as error:
-        found = f"{file} ({one_line(error)})"
+        found = f"{file} ({reason(error)})"
         raise DataError(f"an image file must be readable by Pillow, found {found}") from error

@@ -15,7 +15,7 @@ from typing import Literal
 from ..errors import DataError
 from ._class_folders import ClassFolders, class_key, read_class_folders
 from ._files import CAMERA, Entry, subfolders
-from ._paths import counted, is_folder, named, readable, short
+from ._paths import counted, is_folder, named, readable, short_name
 
 Split = Literal["train", "valid", "test"]
 
@@ -71,7 +71,7 @@ def read_layout(folder: Path) -> Layout:
         DataError: there are not two classes, or it could be read in two ways.
     """
     if not is_folder(folder):
-        raise DataError(f"an image folder must exist, found none at {short(folder)}")
+        raise DataError(f"an image folder must exist, found none at {short_name(folder)}")
     top = read_class_folders(folder)
     inner = {
         name: read_class_folders(_entered(folder / name)) for name in top.images if split_of(name)
@@ -109,7 +109,7 @@ def _one_of_each(parts: Mapping[str, ClassFolders], folder: Path) -> dict[Split,
         kind = split_of(name)
         assert kind is not None
         if kind in given:
-            found = f"{short(given[kind])} and {short(name)} in {short(folder)}"
+            found = f"{short_name(given[kind])} and {short_name(name)} in {short_name(folder)}"
             raise DataError(f"an image folder must have one folder for a part, found {found}")
         given[kind] = name
     return given
@@ -143,8 +143,8 @@ def _check_alone(
         one = f"a part with the classes {named(parts[train].filled)}"
         other = f"a class beside {named(beside)}"
         raise DataError(
-            f"an image folder must be clear, but {short(train)} in {short(folder)} may be {one}, "
-            f"or {other}: move or rename one of them"
+            f"an image folder must be clear, but {short_name(train)} in {short_name(folder)} "
+            f"may be {one}, or {other}: move or rename one of them"
         )
 
 
@@ -159,21 +159,21 @@ def _from_class_folders(
     flat = [name for name in top.filled if split_of(name) in ("valid", "test")]
     plain = [name for name in top.filled if name not in flat]
     if given and not plain:
-        found = f"{named([*given.values()])} alone in {short(folder)}"
+        found = f"{named([*given.values()])} alone in {short_name(folder)}"
         raise DataError(f"an image folder must hold class folders or train as well, found {found}")
     if given and not told & {class_key(name) for name in top.filled}:
         part = next(iter(given.values()))
         raise DataError(
-            f"an image folder must be clear, but {short(part)} in {short(folder)} may be a class "
-            f"beside {named(plain)}, or a part with the classes {named(parts[part].filled)}: "
-            "move or rename it"
+            f"an image folder must be clear, but {short_name(part)} in {short_name(folder)} "
+            f"may be a class beside {named(plain)}, or a part with the classes "
+            f"{named(parts[part].filled)}: move or rename it"
         )
     unused = [name for name in flat if given and class_key(name) not in told]
     doubtful = [name for name in flat if not given]
     if doubtful:
         raise DataError(
-            f"an image folder must be clear, but {named(doubtful)} in {short(folder)} may be a "
-            "class, or images without class folders of their own: rename it, or move it away"
+            f"an image folder must be clear, but {named(doubtful)} in {short_name(folder)} may be "
+            "a class, or images without class folders of their own: rename it, or move it away"
         )
     return _laid_out(folder, top.without(unused), parts, given, unused)
 
@@ -195,7 +195,9 @@ def _laid_out(
             part = _matched(parts[given[kind]], names)
             others[kind] = _labelled(part, names)
             missing = [name for name in names if not part.images.get(name)]
-            notes += [f"{short(given[kind])} has no images of {named(missing)}"] if missing else []
+            notes += (
+                [f"{short_name(given[kind])} has no images of {named(missing)}"] if missing else []
+            )
             notes += part.left_out()
     return Layout(
         folder=folder,
@@ -213,18 +215,20 @@ def _check_classes(held: ClassFolders) -> None:
         unread = sorted(CAMERA & held.others[name].keys())
         if unread and not held.images[name]:
             right = "every class must have images that Pillow reads"
-            found = f"only {', '.join(unread)} in {short(held.place / name)}"
+            found = f"only {', '.join(unread)} in {short_name(held.place / name)}"
             raise DataError(f"{right}, found {found}")
     _check_order(held)
     if not held.filled:
         empty = f" (folders without images: {named(sorted(held.images))})" if held.images else ""
         right = "a subfolder with images for each class"
-        raise DataError(f"an image folder must hold {right}, found {short(held.place)}{empty}")
+        raise DataError(
+            f"an image folder must hold {right}, found {short_name(held.place)}{empty}"
+        )
     if len(held.filled) == 1:
         below = held.place / held.filled[0]
         meant = len(read_class_folders(below).filled) >= 2
-        hint = f" (did you mean folder:{short(below)}?)" if meant else ""
-        found = f"only {short(below.name)} in {short(held.place)}{hint}"
+        hint = f" (did you mean folder:{short_name(below)}?)" if meant else ""
+        found = f"only {short_name(below.name)} in {short_name(held.place)}{hint}"
         raise DataError(f"an image folder must hold at least 2 classes, found {found}")
 
 
@@ -235,8 +239,8 @@ def _check_order(held: ClassFolders) -> None:
         parts = {split_of(path.parts[0]) if path.parent.name else None for path in paths}
         if None not in parts and len(parts) > 1:
             below = sorted({path.parts[0] for path in paths})
-            right = f"parts must hold the classes, as in train/{short(name)}"
-            raise DataError(f"{right}, found {named(below)} in {short(held.place / name)}")
+            right = f"parts must hold the classes, as in train/{short_name(name)}"
+            raise DataError(f"{right}, found {named(below)} in {short_name(held.place / name)}")
 
 
 def _matched(part: ClassFolders, names: Sequence[str]) -> ClassFolders:
@@ -247,7 +251,7 @@ def _matched(part: ClassFolders, names: Sequence[str]) -> ClassFolders:
         spelt = {name: keys.get(class_key(name), name) for name in part.images} | spelt
     foreign = [name for name in part.filled if spelt.get(name) not in names]
     if foreign:
-        found = f"{named(foreign)} in {short(part.place)} only"
+        found = f"{named(foreign)} in {short_name(part.place)} only"
         raise DataError(f"train, validation and test must have the same classes, found {found}")
     images: dict[str, tuple[Entry, ...]] = {}
     for name, entries in part.images.items():

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from .._core.cost import Shape
-from ..errors import SearchError, one_line
+from .._core.text import reason
+from ..errors import SearchError
 from ._onnx_graph import INPUT, OUTPUT, check_graph
 
 Logits = Callable[[Tensor], Tensor]
@@ -82,7 +83,7 @@ def parsed(content: bytes) -> tuple[Any, dict[str, Any]]:
         whole = found.pop(CHECKSUM, None) == _checksum(model)
     # protobuf has errors of its own, which depend on how it was built.
     except Exception as error:
-        raise ValueError(f"it is no ONNX: {one_line(error)}") from None
+        raise ValueError(f"it is no ONNX: {reason(error)}") from None
     if not whole:
         raise ValueError("its content must have the checksum in its metadata, but has another")
     if len(found) + 1 != len(model.metadata_props):
@@ -112,13 +113,13 @@ def runnable(model: Any, input_shape: Shape, classes: int) -> tuple[Logits, int]
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     # onnxruntime has an error class for each kind of trouble.
     except Exception as error:
-        raise ValueError(f"onnxruntime cannot read it: {one_line(error)}") from None
+        raise ValueError(f"onnxruntime cannot read it: {reason(error)}") from None
 
     def logits(images: Tensor) -> Tensor:
         try:
             return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()}, run)[0])
         except Exception as error:
-            raise SearchError(f"onnxruntime cannot run it: {one_line(error)}.") from None
+            raise SearchError(f"onnxruntime cannot run it: {reason(error)}.") from None
 
     return logits, batch
 

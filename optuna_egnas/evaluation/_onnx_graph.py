@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._core.cost import Shape
-from ..errors import one_line, short
+from .._core.text import reason, short
 
 LARGEST_PASS = 2**30
 """Bytes that all values of a graph may take at once."""
@@ -41,7 +41,7 @@ def check_graph(model: Any, input_shape: Shape, classes: int) -> int:
         onnx.checker.check_model(model)
     # protobuf and onnx have errors of their own, which depend on how they were built.
     except Exception as error:
-        raise ValueError(f"onnx refuses it: {one_line(error)}") from None
+        raise ValueError(f"onnx refuses it: {reason(error)}") from None
     needed = _needed(model, input_shape, classes, 1)
     if needed > LARGEST_PASS:
         raise ValueError(
@@ -117,7 +117,7 @@ def _check_tensor(tensor: Any) -> None:
         values = onnx.numpy_helper.to_array(tensor)
     # What does not fit its shape makes numpy and onnx raise errors of many kinds.
     except Exception as error:
-        raise ValueError(f"{short(tensor.name)} is no tensor: {one_line(error)}") from None
+        raise ValueError(f"{short(tensor.name)} is no tensor: {reason(error)}") from None
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(f"{short(tensor.name)} must hold finite numbers, but does not")
 
@@ -167,7 +167,7 @@ def _sizes(model: Any, input_shape: Shape, classes: int, batch: int) -> dict[str
     except Exception as error:
         raise ValueError(
             f"it must make logits [N, {classes}] of images [N, {short(input_shape)[1:-1]}], but "
-            f"cannot: {one_line(error)}"
+            f"cannot: {reason(error)}"
         ) from None
     graph = inferred.graph
     sizes = {each.name: _bytes(each) for each in (*graph.input, *graph.output, *graph.value_info)}

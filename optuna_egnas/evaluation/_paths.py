@@ -26,7 +26,7 @@ def readable(name: str) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def short(name: str | Path) -> str:
+def short_name(name: str | Path) -> str:
     """A name for a message: readable, and of `LONGEST` characters at most."""
     text = readable(str(name))
     return text if len(text) <= LONGEST else f"{text[:25]}...{text[-LONGEST + 28 :]}"
@@ -34,7 +34,7 @@ def short(name: str | Path) -> str:
 
 def named(names: Sequence[str | Path], most: int = NAMED) -> str:
     """The first few names, and how many more there are."""
-    first = ", ".join(map(short, names[:most]))
+    first = ", ".join(map(short_name, names[:most]))
     return first if len(names) <= most else f"{first} and {len(names) - most:,} more"
 
 
@@ -77,7 +77,7 @@ def located(path: str) -> Path:
     try:
         place = Path(path).expanduser()
     except RuntimeError:
-        raise DataError(f"a path must be one here, found no home for {short(path)}") from None
+        raise DataError(f"a path must be one here, found no home for {short_name(path)}") from None
     if "\\x" not in path or exists(place):
         return place
     return Path(os.fsdecode(re.sub(rb"\\x([0-9a-f]{2})", _byte, os.fsencode(place))))

@@ -14,9 +14,10 @@ import torch
 from torch import Generator, Tensor
 from torchvision import datasets
 
-from ..errors import DataError, one_line
+from .._core.text import reason
+from ..errors import DataError
 from ._images_0_1 import read_image
-from ._paths import is_folder, short
+from ._paths import is_folder, short_name
 from ._sources import Content, Part, check_memory
 
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def split_indices(
 def _list_images(folder: Path) -> ImageList:
     """The images of a folder with one subfolder per class, in the order of their names."""
     if not is_folder(folder):
-        raise DataError(f"an image folder must exist, found none at {short(folder)}")
+        raise DataError(f"an image folder must exist, found none at {short_name(folder)}")
     try:
         listing = datasets.ImageFolder(str(folder))
     except OSError as error:
-        right, found = "a subfolder with images for each class", f"{folder} ({one_line(error)})"
+        right, found = "a subfolder with images for each class", f"{folder} ({reason(error)})"
         raise DataError(f"an image folder must hold {right}, found {found}") from error
     if len(listing.classes) < 2:
         found = f"only {listing.classes[0]} in {folder}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ._paths import counted, short
+from ._paths import counted, short_name
 
 _RANGE = 2.0**64
 
@@ -59,7 +59,9 @@ def drawn(
         if len(groups) < 2:
             right = "at least 2 images that differ, to be divided"
             found = f"{len(groups)} of {counted(len(members), 'image')} of class"
-            raise DataError(f"every class must have {right}, found {found} {short(names[label])}")
+            raise DataError(
+                f"every class must have {right}, found {found} {short_name(names[label])}"
+            )
         sides = {bool(inside[index]) for index in members}
         if len(sides) == 1:
             crossing = groups[-1] if sides == {True} else groups[0]
@@ -128,5 +130,6 @@ def _check_both_sides(inside: Tensor, labels: Tensor, names: Sequence[str]) -> N
         counts = torch.bincount(labels[side], minlength=len(names))
         if int(counts.min()) == 0:
             right = "have images on either side of a division"
-            found = f"only copies of other classes' images in {short(names[int(counts.argmin())])}"
+            emptied = short_name(names[int(counts.argmin())])
+            found = f"only copies of other classes' images in {emptied}"
             raise DataError(f"every class must {right}, found {found}")

@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
-from ..errors import DataError, one_line
-from ._paths import is_file, short
+from .._core.text import reason
+from ..errors import DataError
+from ._paths import is_file, short_name
 
 Part = Literal["train", "test"]
 
@@ -89,7 +90,7 @@ def find_published(name: str, part: Part, root: Path, *, download: bool) -> tupl
         _download(name, source, part, root)
         found = _found(source, part, root)
     if not found:
-        places = ", ".join(map(short, source.places(root)))
+        places = ", ".join(map(short_name, source.places(root)))
         debian = ", or install Debian's dataset-fashion-mnist" if name == "fashion-mnist" else ""
         raise DataError(
             f"{name} needs {', '.join(source.files(part))} in one folder, found in none of "
@@ -112,7 +113,7 @@ def _download(name: str, source: IdxSource | CifarSource, part: Part, root: Path
         source.published(str(root), train=part == "train", download=True, **source.arguments)
     except (OSError, RuntimeError, HTTPException) as error:
         right = f"{name} must be downloadable into {root} or be put there by hand"
-        raise DataError(f"{right}, found {one_line(error)}") from error
+        raise DataError(f"{right}, found {reason(error)}") from error
 
 
 def _content(file: Path) -> bytes:
@@ -120,7 +121,7 @@ def _content(file: Path) -> bytes:
         stored = file.read_bytes()
         return gzip.decompress(stored) if file.suffix == ".gz" else stored
     except (OSError, EOFError, zlib.error) as error:
-        found = f"{file} ({one_line(error)})"
+        found = f"{file} ({reason(error)})"
         raise DataError(f"a data file must be readable and whole, found {found}") from error
 
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from .._core.architecture import Architecture
 from .._core.cost import Shape
+from .._core.text import short
 from .._record import given, numbers, text, texts, value, whole, wholes
-from ..errors import DataError, InvalidSpace, SearchError, short
+from ..errors import DataError, InvalidSpace, SearchError
 from ._augmentation import ChannelStatistics
 from ._images import GROUND, check_reading
 from ._network import build

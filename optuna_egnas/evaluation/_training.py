@@ -19,7 +19,8 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from .._core.cost import Shape
-from ..errors import DataError, EgnasError, InvalidSpace, short
+from .._core.text import short
+from ..errors import DataError, EgnasError, InvalidSpace
 from ._augmentation import (
     ChannelStatistics,
     augmented,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .._core.architecture import Architecture
 from .._core.cost import Shape, count_params
-from ..errors import short
+from .._core.text import short
 from ._network import ChainNetwork
 
 TENSORS_OF_NORM = 5

@@ -225,7 +225,7 @@ class WalkSampler(BaseSampler):
             time.sleep(0 if ahead else POLL)
             return
         if ahead.cut_short:
-            warnings.warn(ahead.cut_short, stacklevel=2)
+            warnings.warn(ahead.cut_short, EgnasWarning, stacklevel=2)
         if not is_optimizing(study):
             raise SearchDone("The walk has ended: there is nothing left to ask for.")
         study.stop()
