@@ -177,7 +177,9 @@ def storage_errors(url: sa.URL) -> Iterator[None]:
         # Optuna's own words are about the commit; its cause is what the database has said.
         cause = error.__cause__ or error
         raise SearchError(f"Cannot use the storage {shown(url)}: {_reason(cause, url)}") from None
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if not _is_no_json(error):
+            raise
         raise SearchError(
             f"Cannot use the storage {shown(url)}: it holds a value that is no JSON."
         ) from None
@@ -188,6 +190,12 @@ def storage_errors(url: sa.URL) -> Iterator[None]:
             f"A study of this search in {shown(url)} was renamed or deleted meanwhile: "
             "the same command goes on with what is there."
         ) from None
+
+
+def _is_no_json(error: Exception) -> bool:
+    """Whether this came of a stored value; Python reads no whole number of thousands of digits."""
+    own = isinstance(error, (json.JSONDecodeError, RecursionError))
+    return own or "integer string conversion" in str(error)
 
 
 @contextmanager
