@@ -20,6 +20,7 @@ from ._estimate import seconds_left, told
 from ._finals import accuracy_words, finals
 from ._link import search_names
 from ._storage import open_storage, parse_url, shown, storage_errors
+from ._stored import reading_note
 from .errors import SearchError
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     table.add_row("studies", f"{result.studies['macro']}, {result.studies['micro']}")
     table.add_row("storage", shown(storage))
     out.print(table)
+    if note := reading_note(studies.link):
+        out.print(note, soft_wrap=True)
     out.print("Next:")
     name, url = shell_word(result.name), shell_word(shown(storage))
     out.print(f"  egnas show {name} --storage {url}", soft_wrap=True)

@@ -32,10 +32,14 @@ CONFUSIONS = 10
 
 
 class Display:
-    """Live progress on stderr: a bar in a terminal, else some lines; a line for each test."""
+    """Live progress on stderr: a bar in a terminal, else some lines; a line for each test.
 
-    def __init__(self, console: Console) -> None:
+    `opening` is said first, once there is a training.
+    """
+
+    def __init__(self, console: Console, *, opening: str = "") -> None:
         self._console = console
+        self._opening = opening
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -61,6 +65,9 @@ class Display:
 
     def show(self, event: FinalProgress) -> None:
         """Take in how far a training is."""
+        if self._opening:
+            self._console.print(self._opening)
+            self._opening = ""
         if event.note is not None:
             self._console.print(f"{_which(event)}: {event.note}")
             return

@@ -73,11 +73,9 @@ def train(
         unfinished=unfinished,
         again=again,
     )
-    display = _show_final.Display(errors)
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
-        if note := reading_note(studies.link):
-            errors.print(note)
+        display = _show_final.Display(errors, opening=reading_note(studies.link))
         with ending_in_order(), display:
             result = _final.train(
                 studies,

@@ -25,11 +25,7 @@ KINDS: dict[str, tuple[Callable[[Path], Kind], int, int]] = {
 """Each kind, how many inputs of it are tried every time, and how many of 100,000 on request."""
 
 
-OPEN = ("folders", "commands", "attributes")
-"""Kinds in which something is still to be mended: on request only."""
-
-
-@pytest.mark.parametrize("name", [name for name in KINDS if name not in OPEN])
+@pytest.mark.parametrize("name", KINDS)
 def test_odd_input_is_taken_whole_or_refused_in_one_line(name: str, tmp_path: Path) -> None:
     kind, inputs, _ = KINDS[name]
 
