@@ -233,10 +233,13 @@ def check_plain(dataset: Mapping[str, Any]) -> None:
 def check_same_search(stored: Link, given: Link) -> None:
     """Refuse to open a search as something else, and say exactly what differs."""
     there, here = _identity(stored), _identity(given)
+    names = sorted({*there, *here})
+    others = [name for name in names if plain(there.get(name)) != plain(here.get(name))]
+    # How many images are on either side follows from the rest, where that differs.
+    decisive = [name for name in others if name.split()[-1] not in ("n_train", "n_valid")]
     differences = [
-        f"{key} is {there.get(key)!r} there, but got {here.get(key)!r}"
-        for key in sorted({*there, *here})
-        if plain(there.get(key)) != plain(here.get(key))
+        f"{name} is {short(there.get(name))} there, but got {short(here.get(name))}"
+        for name in decisive or others
     ]
     if differences:
         raise SearchError(

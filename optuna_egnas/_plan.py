@@ -11,6 +11,7 @@ import torch
 
 from ._core.macro import MacroSpace
 from ._core.micro import MicroSpace
+from ._core.text import short
 from ._stored import asked_recipes, decided_recipe, reading_of
 from .errors import SearchError
 from .evaluation._conditions import plain_modes
@@ -126,7 +127,8 @@ def choose_device(device: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
         raise SearchError(
-            f"`device` must be auto or one that torch can use here, but got {device!r}: {reason}"
+            "`device` must be auto or one that torch can use here, "
+            f"but got {short(device)}: {reason}"
         ) from None
     return chosen
 

@@ -28,6 +28,7 @@ from optuna.trial import TrialState
 
 from ._core.encoding import Names
 from ._core.history import Candidate
+from ._core.text import short
 from ._core.walk import Done
 from ._translate import suggest
 from .errors import InvalidSpace
@@ -129,7 +130,7 @@ def pruned_replay(
     """
     if pruner not in PRUNERS:
         known = ", ".join(PRUNERS)
-        raise InvalidSpace(f"`pruner` must be one of {known}, but got {pruner!r}.")
+        raise InvalidSpace(f"`pruner` must be one of {known}, but got {short(pruner)}.")
     make: Callable[[], BasePruner] = {"budget": BudgetPruner, **OPTUNAS}.get(pruner, NopPruner)
     stops, accepted = stops_of(trace, make())
     return PrunedReplay(

@@ -309,7 +309,7 @@ def _reason(error: BaseException, url: sa.URL | None) -> str:
         return text
     file = _sqlite_file(url)
     if re.search(SAYS_LITTLE, text) and file is not None and (why := probe(file)) is not None:
-        text = f"{text}: {words_of_files(why)}"
+        text = f"{text}: {why.strerror or why}"
     values = [url.password, *(url.query[name] for name in _secret_options(url))]
     for value in values:
         for password in (value,) if isinstance(value, str) else value or ():

@@ -26,6 +26,7 @@ import psutil
 import torch
 from optuna.storages import InMemoryStorage
 
+from ._core.text import short
 from ._limits import limit_reached
 from ._linked import load_linked_studies
 from ._outage import logger, waiting
@@ -156,9 +157,11 @@ def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) 
         SearchError: several workers, and a storage that only one process can see.
     """
     if workers < 1:
-        raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
+        raise InvalidSpace(f"`workers` must be at least 1, but got workers={short(workers)}.")
     if engine not in ENGINES:
-        raise InvalidSpace(f"`engine` must be one of {', '.join(ENGINES)}, but got {engine!r}.")
+        raise InvalidSpace(
+            f"`engine` must be one of {', '.join(ENGINES)}, but got {short(engine)}."
+        )
     in_memory = storage is None or isinstance(storage, InMemoryStorage)
     if isinstance(storage, str):
         url = parse_url(storage)

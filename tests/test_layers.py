@@ -56,7 +56,7 @@ FLOORS: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "torchvision", "numpy", "sklearn", "PIL"},
     ),
     "evaluation/_checkpoint": ({"evaluation", "_core", "_artifacts", "errors"}, {"torch"}),
-    "evaluation/_export": ({"evaluation", "errors"}, {"torch", "psutil"}),
+    "evaluation/_export": ({"evaluation", "_core", "errors"}, {"torch", "psutil"}),
     "evaluation/_examination": ({"evaluation", "_report"}, {"torch"}),
     "evaluation/_onnx": (
         {"evaluation", "_core", "errors"},

@@ -143,7 +143,7 @@ def test_candidates_are_trained_for_few_epochs_and_what_is_found_as_published(
     searching: tuple[float, ...],
     at_last: tuple[float, ...],
 ) -> None:
-    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
+    images = torch.arange(40, dtype=torch.uint8).reshape(40, 1, 1, 1).repeat(1, 1, 28, 28)
     setup = prepare(
         (images, torch.arange(40) % 2),
         storage=None,

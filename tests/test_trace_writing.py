@@ -49,8 +49,8 @@ def test_a_real_search_is_written_and_replayed_and_nothing_else_is_written_over(
     assert seen["epochs"] == searched_for["epochs"]
     assert seen["final"]["params"] == searched_for["params"]
     record = json.loads((egnas.folder / "own.json").read_text())
-    assert record["n_train"] == 160
-    assert record["n_valid"] == 40
+    assert record["n_train"] == 155
+    assert record["n_valid"] == 45
 
 
 def test_thresholds_limits_and_choices_come_back_as_they_were(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from numbers import Real
 from typing import Literal
 
 from ..errors import InvalidSpace
+from .text import short
 
 Policy = Literal["paper", "cost", "constant"]
 POLICIES: tuple[Policy, ...] = ("paper", "cost", "constant")
@@ -46,7 +47,8 @@ class Budget:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InvalidSpace(
-                    f"`{name}` must be a whole number of at least 1, but got {name}={value!r}."
+                    f"`{name}` must be a whole number of at least 1, "
+                    f"but got {name}={short(value)}."
                 )
         if not 0 < self.learning_rate < math.inf:
             raise InvalidSpace(
@@ -72,10 +74,10 @@ class Size:
             value = getattr(self, name)
             is_number = isinstance(value, Real)
             if not (is_number and value >= 1):
-                raise InvalidSpace(f"`{name}` must be at least 1, but got {name}={value!r}.")
+                raise InvalidSpace(f"`{name}` must be at least 1, but got {name}={short(value)}.")
             if value > LARGEST:
                 raise InvalidSpace(
-                    f"`{name}` must be at most {LARGEST:.0e}, but got {name}={str(value)[:20]}."
+                    f"`{name}` must be at most {LARGEST:.0e}, but got {name}={short(value, 20)}."
                 )
 
 

@@ -16,6 +16,7 @@ from .architecture import Architecture
 from .history import Candidate
 from .macro import MacroSpace
 from .micro import MicroSpace
+from .text import short
 
 EPOCHS = "epochs"
 Range = range | tuple[str, ...] | tuple[int, ...]
@@ -37,7 +38,7 @@ class Names:
             if _formatted(pattern, 0) == _formatted(pattern, 1):
                 raise InvalidSpace(
                     f"`{field}` must hold a place for the layer's index, as in "
-                    f"'{field}_{{:02d}}', but got {pattern!r}."
+                    f"'{field}_{{:02d}}', but got {short(pattern)}."
                 )
         used = [self.depth, self.width, _formatted(self.op, 0), _formatted(self.kernel, 0), EPOCHS]
         if len(set(used)) != len(used):

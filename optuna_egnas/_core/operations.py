@@ -101,7 +101,7 @@ def _take_announced(name: str) -> bool:
         if not isinstance(found, Operation) or found.name != name:
             raise InvalidSpace(
                 f"The entry point {name!r} must be an Operation of that name, but {entry.value} "
-                f"is {found!r}."
+                f"is {short(found)}."
             )
         register_operation(found)
     return name in OPERATIONS

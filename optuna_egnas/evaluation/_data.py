@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .._core.text import short
 from ..errors import DataError
 from . import _reading_0_1
 from ._folders import FolderContent, Survey, read_folder
@@ -198,7 +199,7 @@ class DataOptions:
             raise DataError(f"skip_broken must be a bool, found {self.skip_broken!r:.60}")
         size = self.image_size
         if size is not None and not (isinstance(size, int) and size >= 1):
-            raise DataError(f"image_size must be an int of at least 1, found {size!r}")
+            raise DataError(f"image_size must be an int of at least 1, found {short(size)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

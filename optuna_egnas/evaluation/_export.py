@@ -21,6 +21,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from .._core.text import short
 from ..errors import InvalidSpace, SearchError
 from ._augmentation import normalised
 from ._conditions import plain_modes
@@ -111,7 +112,7 @@ def export_network(
     """
     if format not in FORMATS:
         raise InvalidSpace(
-            f"`format` must be one of {', '.join(FORMATS)}, but got format={format!r}."
+            f"`format` must be one of {', '.join(FORMATS)}, but got format={short(format)}."
         )
     chosen = FORMATS[format]
     target = _target(trained, out, format)

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from .._core.architecture import Architecture
 from .._core.cost import Shape
+from .._core.text import short
 from ..errors import InvalidSpace, SearchError
 from ._augmentation import memory_format
 from ._conditions import conditions, threads_for
@@ -39,7 +40,7 @@ def check_precision(precision: str, device: torch.device) -> None:
     """
     if precision not in (AUTO, *PRECISIONS):
         known = ", ".join((AUTO, *PRECISIONS))
-        raise InvalidSpace(f"`precision` must be one of {known}, but got {precision!r}.")
+        raise InvalidSpace(f"`precision` must be one of {known}, but got {short(precision)}.")
     if precision == "bf16" and not has_bf16(device):
         raise SearchError(
             f"This search trains in bf16, for which the device must have bfloat16 arithmetic, "

@@ -11,6 +11,7 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from .._core.text import short
 from ..errors import DataError
 from ._paths import counted, short_name
 
@@ -24,7 +25,7 @@ def check_fraction(name: str, value: float) -> None:
         DataError: the value does not lie between 0 and 1.
     """
     if not (isinstance(value, int | float) and 0 < value < 1):
-        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {value!r}")
+        raise DataError(f"{name} must lie between 0 and 1, both excluded, found {short(value)}")
 
 
 def digests_of(images: Tensor) -> tuple[bytes, ...]:

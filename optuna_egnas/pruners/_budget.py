@@ -22,6 +22,7 @@ from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
 from .._core.frontier import wanted
 from .._core.macro import MacroSpace
 from .._core.micro import MicroSpace
+from .._core.text import short
 from .._core.verdict import Bars, Stop, verdict
 from ..errors import EgnasWarning, InvalidSpace
 from ..samplers._walk import WalkSampler
@@ -112,7 +113,7 @@ class BudgetPruner(BasePruner):
     ) -> None:
         if policy not in POLICIES:
             known = ", ".join(POLICIES)
-            raise InvalidSpace(f"`policy` must be one of {known}, but got {policy!r}.")
+            raise InvalidSpace(f"`policy` must be one of {known}, but got {short(policy)}.")
         if policy == "cost" and size is None:
             raise InvalidSpace("`size` must be given for the policy 'cost', but got size=None.")
         if not 0 <= risk < 1:

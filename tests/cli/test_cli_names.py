@@ -54,7 +54,7 @@ def test_a_name_of_somebody_elses_study_is_refused(
         ("tiny.toml --seed 1", ("seed is 0 there, but got 1",)),
         ("tiny.toml --max-width 7", ("macro max_width is 6 there, but got 7",)),
         ("tiny.toml --max-params 9999", ("max_params is None there, but got 9999",)),
-        ("tiny.toml --subset 300", ("subset is 200 there, but got 300", "n_train")),
+        ("tiny.toml --subset 300", ("subset is 200 there, but got 300",)),
         ("tiny.toml --valid-fraction 0.3", ("valid_fraction is 0.2 there, but got 0.3",)),
         ("digits --name tiny", ("macro max_depth is 3 there",)),
         ("folder:pets --name tiny --subset 30", ("dataset is 'digits' there", "folder:pets")),

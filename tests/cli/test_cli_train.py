@@ -98,7 +98,7 @@ def test_it_learns_the_digits_and_says_so(shell: Shell) -> None:
         (("tiny", "--seeds", "0"), ("`seeds` must be at least 1",)),
         (("tiny", "--label-smoothing", "1"), ("`label_smoothing` must be at least 0 and below",)),
         (("tiny", "--ema", "1"), ("`ema` must be below 1",)),
-        (("tiny", "--precision", "fp8"), ("`precision` must be one of fp32, bf16",)),
+        (("tiny", "--precision", "fp8"), ("`precision` of `recipe` must be one of fp32, bf16",)),
         (("tiny", "--device", "toaster"), ("`device` must be auto or one that",)),
         (("tiny", "--checkpoint-every", "-1"), ("`checkpoint_seconds` must be at least",)),
         (("other",), ("There is no search named 'other': there are tiny",)),

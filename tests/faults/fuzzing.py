@@ -20,6 +20,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from optuna_egnas import EgnasError
+from optuna_egnas._core.text import short
 
 LONGEST_MESSAGE = 399
 SECONDS = 20
@@ -99,7 +100,7 @@ def fuzz(kind: Kind, *, inputs: int, seed: int = 0) -> Counts:
             check_message(str(error))
             assert kind.unchanged() == before, f"seed {seed}/{number}: a refusal has changed it"
         except (Exception, TooLong) as error:
-            raise AssertionError(f"seed {seed}/{number}: {repr(given)[:500]}") from error
+            raise AssertionError(f"seed {seed}/{number}: {short(given, 500)}") from error
     return Counts(accepted=inputs - refused, refused=refused)
 
 

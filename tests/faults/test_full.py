@@ -225,7 +225,7 @@ def test_a_read_only_file_is_refused_in_one_line(egnas: Shell, command: str) -> 
 
     assert ran.code == 2
     last = ran.err.splitlines()[-1]
-    assert last.startswith("egnas: Cannot use the storage sqlite:///file:egnas.db")
+    assert last.startswith("egnas: Cannot use the storage sqlite:///file")
     assert "readonly database" in last
     assert egnas("list", "--storage", storage).code == 0, "it can be read"
 

@@ -18,6 +18,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from searching import left_over
 
 from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._claims import all_trials
@@ -144,8 +145,7 @@ def check(storage: str, folder: Path, unbroken: Steps, name: str) -> None:
         done = [reader.candidate(t) for t in trials if t.state is TrialState.COMPLETE]
         ours = [candidate for candidate in done if candidate in on_path]
         assert len(ours) == len(set(ours)), "nothing on the path is finished twice"
-    left = [file for file in (folder / "artifacts").rglob("*") if file.is_file()]
-    assert left == [], "no checkpoint is left"
+    assert left_over(folder) == [], "no checkpoint is left"
 
 
 @pytest.mark.parametrize(("workers", "kills"), [(1, 9), (2, 10), (4, 12)])

@@ -116,7 +116,11 @@ class TestRefusals:
             ({"ema": -0.1}, InvalidSpace, r"`ema` must be at least 0\.0"),
             ({"recipe": {"rate": 1}}, InvalidSpace, "fields of Recipe only, but got 'rate'"),
             ({"recipe": {"label_smoothing": 1}}, InvalidSpace, "`label_smoothing` must be at"),
-            ({"recipe": {"precision": "bf8"}}, InvalidSpace, "`precision` must be one of"),
+            (
+                {"recipe": {"precision": "bf8"}},
+                InvalidSpace,
+                "`precision` of `recipe` must be",
+            ),
             ({"test": None}, DataError, "`data` and `test` must be given together"),
             ({"data": None}, DataError, "`data` and `test` must be given together"),
             ({"data": None, "test": None}, SearchError, "only named data are stored"),
