@@ -218,6 +218,7 @@ def _check_classes(held: ClassFolders) -> None:
             found = f"only {', '.join(unread)} in {short_name(held.place / name)}"
             raise DataError(f"{right}, found {found}")
     _check_order(held)
+    _check_names(held)
     if not held.filled:
         empty = f" (folders without images: {named(sorted(held.images))})" if held.images else ""
         right = "a subfolder with images for each class"
@@ -241,6 +242,21 @@ def _check_order(held: ClassFolders) -> None:
             below = sorted({path.parts[0] for path in paths})
             right = f"parts must hold the classes, as in train/{short_name(name)}"
             raise DataError(f"{right}, found {named(below)} in {short_name(held.place / name)}")
+
+
+def _check_names(held: ClassFolders) -> None:
+    """Refuse what may be parts of other names than are understood: `pets_train`, `pets_test`."""
+    doubtful = [
+        name
+        for name in held.filled
+        if any(map(split_of, re.findall("[A-Z]?[a-z]+|[A-Z]+", name)))
+        and all(entry.path.parent != held.place / name for entry in held.images[name])
+    ]
+    if len(doubtful) > 1:
+        raise DataError(
+            f"an image folder must be clear, but {named(doubtful)} in {short_name(held.place)} "
+            "may be classes or parts: rename them to train and test, or move their images up"
+        )
 
 
 def _matched(part: ClassFolders, names: Sequence[str]) -> ClassFolders:

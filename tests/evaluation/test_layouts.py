@@ -181,6 +181,18 @@ def test_what_could_be_read_in_two_ways_is_refused_with_both(layout, words, tmp_
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    "parts", [("x_train", "x_test"), ("petsTrain", "petsTest"), ("pets-train", "pets-val")]
+)
+def test_what_may_be_parts_of_other_names_is_refused(parts, tmp_path):
+    with pytest.raises(DataError, match="may be classes or parts: rename them"):
+        load_training(draw(tmp_path, *parts))
+
+    # Classes that hold images themselves may be named so.
+    draw(tmp_path / "flat", classes=parts)
+    assert load_training(f"folder:{tmp_path}/flat").class_names == tuple(sorted(parts))
+
+
 def test_images_without_class_folders_are_no_test(tmp_path):
     name = draw(tmp_path, "train")
     (tmp_path / "test").mkdir()
