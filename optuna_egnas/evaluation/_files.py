@@ -64,7 +64,7 @@ def image_endings() -> frozenset[str]:
 
 def subfolders(folder: Path) -> list[Path]:
     """The folders in a folder by name, without hidden ones and links to what holds them."""
-    real = os.path.realpath(folder)
+    real = _real(folder)
     return sorted(Path(entry.path) for entry in _scan(folder) if _leads_down(entry, real))
 
 
@@ -77,7 +77,7 @@ def find_images(folder: Path, *, deep: bool = True) -> Found:
         DataError: a folder cannot be listed.
     """
     images, others = [], Counter[str]()
-    start = (folder, os.path.realpath(folder), folder.is_symlink())
+    start = (folder, _real(folder), folder.is_symlink())
     for entry in _walk(*start) if deep else _own_files(*start):
         ending = entry.path.suffix.lower()
         if ending in image_endings() or is_picture(entry.path):
@@ -102,7 +102,7 @@ def _walk(folder: Path, real: str, is_linked: bool) -> Iterator[Entry]:
                 continue
             path = Path(entry.path)
             if entry.is_symlink():
-                links.append((path, os.path.realpath(path), True))
+                links.append((path, _real(path), True))
             else:
                 folders.append((path, f"{real}{os.sep}{entry.name}", is_linked))
 
@@ -112,7 +112,7 @@ def _own_files(folder: Path, real: str, is_linked: bool) -> Iterator[Entry]:
     for entry in _scan(folder):
         path = Path(entry.path)
         if entry.is_symlink() and (is_file(path) or not exists(path)):
-            yield Entry(path, os.path.realpath(path), True)
+            yield Entry(path, _real(path), True)
         elif entry.is_file(follow_symlinks=False):
             yield Entry(path, f"{real}{os.sep}{entry.name}", is_linked)
 
@@ -121,8 +121,16 @@ def _leads_down(entry: os.DirEntry[str], real: str) -> bool:
     """Whether an entry of a folder (`real`) is a folder, and no link to what holds the link."""
     if not entry.is_symlink():
         return entry.is_dir(follow_symlinks=False)
-    target = os.path.realpath(entry.path)
+    target = _real(entry.path)
     return is_folder(Path(target)) and os.path.commonpath([target, real]) != target
+
+
+def _real(path: str | Path) -> str:
+    """The path without links; where one of them may not be read, as it was given."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return str(Path(path).absolute())
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
