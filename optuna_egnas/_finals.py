@@ -19,6 +19,7 @@ from optuna.artifacts import get_all_artifact_meta
 from ._artifacts import DEFAULT_PLACE, full_place, open_artifacts
 from ._attributes import checked
 from ._claims import storage_of, study_attributes, write_attribute
+from ._core.text import shell_word
 from ._final_records import BEGUN_RULE, FINAL_RULE
 from ._final_records import Begun as Begun
 from ._final_records import FinalRecord as FinalRecord
@@ -265,7 +266,7 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
     if not found:
         raise SearchError(
             f"The search {studies.name!r} has no trained network yet: run "
-            f"`egnas train {studies.name}` first."
+            f"`egnas train {shell_word(studies.name)}` first."
         )
     if seed is None:
         return found[0]
@@ -274,7 +275,8 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
         there = ", ".join(str(record.seed) for record in found)
         raise SearchError(
             f"`seed` must be that of a final training of {studies.name!r} (there are: {there}), "
-            f"but got seed={seed}. `egnas train {studies.name} --seeds {seed + 1}` trains it."
+            f"but got seed={seed}. `egnas train {shell_word(studies.name)} --seeds {seed + 1}` "
+            "trains it."
         )
     return chosen
 
