@@ -152,7 +152,11 @@ def _bucket(place: str) -> tuple[str, str, str] | None:
 
 
 def _open_folder(path: Path) -> Store:
-    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    try:
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+    # A name may be longer than a file system takes.
+    except OSError as error:
+        raise SearchError(f"Artifacts cannot be kept in {path}: {error.strerror}.") from None
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         wrong = "cannot be written to" if there.is_dir() else "is no directory"
         raise SearchError(

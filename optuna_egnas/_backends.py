@@ -62,6 +62,8 @@ def _journal(url: sa.URL, *, create: bool) -> BaseStorage:
     file = Path(url.database)
     if not create and not file.exists():
         raise SearchError(f"There is no search yet: the file {file} does not exist.")
+    if file.exists() and not file.is_file():
+        raise SearchError(f"A journal must be a plain file, but {file} is none.")
     if not file.parent.exists():
         raise SearchError(f"The folder of a journal must exist, but there is none: {file.parent}.")
     return JournalStorage(JournalFileBackend(str(file), lock_obj=_MendingLock(str(file))))

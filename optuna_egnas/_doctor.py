@@ -21,7 +21,7 @@ from ._core.text import shell_word
 from ._link import ROLES, read_places
 from ._linked import load_linked_studies
 from ._searches import check_may_be_deleted, summaries
-from ._storage import open_storage, parse_url, shown
+from ._storage import is_there, open_storage, parse_url, shown
 from .errors import DataError, EgnasError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _opened(storage: str) -> BaseStorage | None:
     url = parse_url(storage)
     name = str(url.database or "")
     plain = url.get_backend_name() == "sqlite" and not name.startswith("file:")
-    if plain and name not in ("", ":memory:") and not Path(name).exists():
+    if plain and name not in ("", ":memory:") and not is_there(Path(name)):
         return None
     return open_storage(storage, create=False)
 
@@ -274,4 +274,4 @@ def _may_write(file: Path) -> bool:
     if str(file) in ("None", "", ":memory:") or str(file).startswith("file:"):
         return True
     folder_too = file.parent.is_dir() and os.access(file.parent, os.W_OK)
-    return folder_too and (not file.exists() or os.access(file, os.W_OK))
+    return folder_too and (not is_there(file) or os.access(file, os.W_OK))

@@ -264,15 +264,15 @@ def _check_file(url: sa.URL, *, create: bool) -> None:
     file = _sqlite_file(url)
     if file is None:
         return
-    if not create and not _is_there(file):
+    if not create and not is_there(file):
         raise SearchError(f"There is no search yet: the file {file} does not exist.")
-    if not _is_there(file.parent):
+    if not is_there(file.parent):
         raise SearchError(
             f"The folder of a SQLite file must exist, but there is none at {file.parent}."
         )
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):

@@ -26,6 +26,7 @@ class TestPlaces:
         ("place", "words"),
         [
             ("ftp://host/x", "must be kept in a directory, s3://.* but got 'ftp://host/x'"),
+            (300 * "x", "Artifacts cannot be kept in .*x: File name too long"),
             ("/proc/version/x", "where they can be written, but /proc/version"),
         ],
     )

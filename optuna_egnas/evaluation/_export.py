@@ -27,6 +27,7 @@ from ._augmentation import normalised
 from ._conditions import plain_modes
 from ._formats import FORMATS, Format
 from ._onnx import Logits
+from ._paths import is_folder
 from ._trained import TrainedNetwork, metadata_of
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _target(trained: TrainedNetwork, out: Path | None, format: str) -> Path:
     """The file to write."""
     suffix = FORMATS[format].suffix
     folder = Path() if out is None else out
-    target = folder / f"{_module_name(trained.search)}{suffix}" if folder.is_dir() else folder
+    target = folder / f"{_module_name(trained.search)}{suffix}" if is_folder(folder) else folder
     if target.suffix != suffix:
         raise SearchError(
             f"The name of a file in the format {format} must end with {suffix}, but got {target}."
@@ -173,7 +174,7 @@ def _target(trained: TrainedNetwork, out: Path | None, format: str) -> Path:
             "A module must have a name that can be imported, such as "
             f"{_module_name(target.stem)}.py, but got {target.name}."
         )
-    if not target.parent.is_dir():
+    if not is_folder(target.parent):
         raise SearchError(
             f"The folder of an exported file must exist, but there is none at {target.parent}."
         )

@@ -40,6 +40,7 @@ BAD_STORAGES: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     "sqlite:////proc/x.db": (nothing, ("/proc/x.db",)),
     "sqlite:///here": (lambda shell: (shell.folder / "here").mkdir(), ("unable to open",)),
     "sqlite:///notes.txt": (file("notes.txt", 200 * "text, "), ("not a database",)),
+    "journal:////dev/zero": (nothing, ("must be a plain file, but /dev/zero is none",)),
     "sqlite:///x.db?timeout=long": (nothing, ("could not convert", "long")),
     f"sqlite:///{300 * 'x'}.db": (nothing, ("unable to open",)),
 }

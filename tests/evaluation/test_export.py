@@ -314,6 +314,7 @@ def test_files_are_called_after_the_search(tmp_path, monkeypatch, search, out, f
         ("onnx", "x.pt", "must end with .onnx, but got .*x.pt"),
         ("python", "my-net.py", "a name that can be imported, such as my_net.py, but got my-net"),
         ("python", "import.py", "such as network_import.py"),
+        ("state-dict", 300 * "x" + ".pt", "File name too long"),
         ("state-dict", "no/x.pt", "must exist, but there is none at .*no"),
         (
             "state-dict",
