@@ -19,8 +19,8 @@ KINDS: dict[str, tuple[Callable[[Path], Kind], int, int]] = {
     "ONNX files": (fuzz_files.onnx_files, 150, 5_000),
     "folders": (fuzz_commands.folders, 150, 5_000),
     "options": (fuzz_commands.options, 1000, 20_000),
-    "commands": (fuzz_commands.commands, 100, 2_500),
-    "attributes": (fuzz_commands.attributes, 100, 2_500),
+    "commands": (fuzz_commands.commands, 80, 2_500),
+    "attributes": (fuzz_commands.attributes, 60, 2_500),
 }
 """Each kind, how many inputs of it are tried every time, and how many of 100,000 on request."""
 
