@@ -233,3 +233,25 @@ def test_plots_are_behind_a_door() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "plot_walk"
+
+
+def test_nothing_that_a_search_loads_reads_test_images() -> None:
+    reads = re.compile(r"import .*\bheld_out\b|\bheld_out import (.+)")
+    readers = {
+        name_of(file): [found[1] for found in reads.finditer(file.read_text("utf-8"))]
+        for file in modules()
+    }
+
+    assert {name: taken for name, taken in readers.items() if taken} == {
+        "_search/final/setup": ["check_test, given_test"],
+        "_search/identity": ["load_test"],
+    }
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
+def test_files_stay_short_enough_to_read(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    # Examples in docstrings are short to read.
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith((">>>", "..."))]
+
+    assert len(lines) <= 350

@@ -26,8 +26,6 @@ from .._storage.attributes import check_study
 from .._storage.link import (
     Link,
     check_name,
-    check_plain,
-    check_same_search,
     find_search,
     no_search,
     read_link,
@@ -42,6 +40,7 @@ from ..errors import InvalidSpace, SearchError
 from ..pruners import BudgetPruner
 from ..samplers._method import MethodSampler
 from ..visualization._html import page
+from .same import check_plain, check_same_search
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -17,6 +17,7 @@ import pytest
 from searching import NAME, bars, left_over, options, prepare, url
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._search import worker as _worker
 from optuna_egnas._search import workers as _workers
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.worker import Job
@@ -41,7 +42,7 @@ def start_worker(folder: Path, told: Any) -> None:
         device="cpu",
         options=options(folder, macro=LONG),
     )
-    process = context.Process(target=_workers._work_here, args=(work, 0, 1, queue_of_worker))
+    process = context.Process(target=_worker.work_here, args=(work, 0, 1, queue_of_worker))
     process.start()
     told.put(process.pid)
     time.sleep(600)
@@ -77,7 +78,7 @@ def test_a_search_that_was_deleted_meanwhile_stays_deleted(folder: Path) -> None
     prepare(bars(), storage=url(folder), name=NAME, options=options(folder))
     delete_search(open_storage(url(folder)), NAME)
 
-    ended = _workers._work(job(folder), 0, lambda _: None)
+    ended = _worker.work(job(folder), 0, lambda _: None)
 
     assert ended.error is not None
     assert "There is no search named" in ended.error
@@ -86,7 +87,7 @@ def test_a_search_that_was_deleted_meanwhile_stays_deleted(folder: Path) -> None
 
 
 def test_a_worker_makes_no_database(folder: Path) -> None:
-    ended = _workers._work(job(folder), 0, lambda _: None)
+    ended = _worker.work(job(folder), 0, lambda _: None)
 
     assert ended.error is not None
     assert "does not exist" in ended.error
@@ -96,7 +97,7 @@ def test_a_worker_makes_no_database(folder: Path) -> None:
 def test_what_all_workers_say_is_passed_on_once(caplog: pytest.LogCaptureFixture) -> None:
     told: queue.Queue[Any] = queue.Queue()
     for _ in range(3):
-        _workers.QueueHandler(told).emit(
+        _worker.QueueHandler(told).emit(
             _workers.logger.makeRecord("optuna_egnas", 30, "", 0, "It is full.", (), None)
         )
 
