@@ -113,7 +113,7 @@ def test_a_worker_that_cannot_honour_it_says_so_and_leaves(
 
 
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EgnasError, match="one of auto, fp32, bf16, but got 'fp16'"):
+    with pytest.raises(EgnasError, match="one of auto, fp32, bf16, but got precision='fp16'"):
         prepared(tmp_path, precision="fp16")
     with pytest.raises(EgnasError, match=r"one of fp32, bf16, but got precision=.tf32"):
         Recipe(precision="tf32")  # type: ignore[arg-type]
