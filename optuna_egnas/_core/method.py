@@ -20,6 +20,7 @@ from .inheriting import SHARE
 from .network import Network, Shape
 from .problem import Space
 from .proposal import Found
+from .recipe import Recipe
 
 DEFAULT = "egnas"
 METHODS: Mapping[str, str] = {"egnas": "optuna_egnas._methods.egnas.method:EGNAS"}
@@ -182,9 +183,19 @@ class Method:
         """The fields of the spaces, by role, for which the rules of a policy have no use."""
         return {}
 
-    def is_brief(self, policy: str) -> bool:
-        """Whether candidates are trained for few epochs, for which their recipe is made."""
-        return False
+    def recipes(
+        self, policy: str, *, input_shape: Shape, n_train: int, flip: bool
+    ) -> tuple[Recipe, Recipe]:
+        """How a policy trains its candidates, and what is found: by default as suits the data.
+
+        Args:
+            policy: one of the spaces' policies.
+            input_shape: channels, height and width of an image.
+            n_train: number of training images.
+            flip: whether a mirrored image keeps its class.
+        """
+        suited = Recipe.suited(input_shape, n_train=n_train, flip=flip)
+        return suited, suited
 
     def sample(self, spaces: Mapping[str, Space]) -> list[Network]:
         """Networks of several sizes that are timed before a search; by default the first asked."""

@@ -12,6 +12,17 @@ import math
 from statistics import NormalDist
 
 
+def standard_error(score: float, n_valid: int | None) -> float:
+    """The standard error of an accuracy on `n_valid` images, a fraction; 0 where they are unknown.
+
+    One right and one wrong answer are added to those that were counted (Agresti and Coull, 1998).
+    """
+    if n_valid is None or abs(score) > 1:
+        return 0.0
+    share = (round(abs(score) * n_valid) + 1) / (n_valid + 2)
+    return math.sqrt(share * (1 - share) / n_valid)
+
+
 def least_gain(score: float, n_valid: int, level: float) -> float:
     """The gain over `score` that an equal network shows with the chance `level` only.
 

@@ -18,6 +18,7 @@ from .network import Network
 
 TOLERANCE = 1e-9
 CONFIRM = "confirm"
+FINAL = "final"
 """The phase of a last training of what was found, which decides nothing."""
 
 
@@ -38,6 +39,7 @@ class Verdict(Enum):
     NEUTRAL = "neutral"
     REFUSED = "refused"
     CONFIRMED = "confirmed"
+    MEASURED = "measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,7 @@ class Found:
     """The result of a walk: the network, its score, and the epochs that it was trained for.
 
     `confirmed` is its score in one last training of another length, where one was asked for.
+    `spent` are the epochs of all trainings of the walk, where a study that follows is told them.
 
     Examples:
         >>> from optuna_egnas import Architecture
@@ -170,6 +173,7 @@ class Found:
     score: float | None
     epochs: int
     confirmed: float | None = None
+    spent: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +275,10 @@ class Position(Protocol):
         """Where the walk goes on, given the answer to `proposal`."""
 
 
+ALONE = {CONFIRM: Verdict.CONFIRMED, FINAL: Verdict.MEASURED}
+"""The verdicts of phases whose trainings are compared with nothing; else it is a baseline."""
+
+
 def judge(proposal: Proposal, outcome: Outcome | None, n_valid: int | None) -> Verdict | None:
     """The verdict on an answer; None while it cannot be given (no answer, or no known bar)."""
     if outcome is None or isinstance(outcome, Running):
@@ -281,7 +289,7 @@ def judge(proposal: Proposal, outcome: Outcome | None, n_valid: int | None) -> V
     if not isinstance(outcome, Trained) or not math.isfinite(outcome.score):
         return Verdict.REFUSED
     if bar is None:
-        return Verdict.CONFIRMED if proposal.phase == CONFIRM else Verdict.BASELINE
+        return ALONE.get(proposal.phase, Verdict.BASELINE)
     if bar.incumbent is None:
         return Verdict.ACCEPTED
     if bar.incumbent.score is None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._core.history import History
 from .._core.method import method
 from .._core.proposal import Done
-from .._core.recipe import FP32, Precision, Recipe
+from .._core.recipe import FP32, Recipe
 from .._core.rules import UNREADABLE
 from .._core.text import clipped
 from .._storage.link import Link, find_search, read_places
@@ -203,20 +203,29 @@ def final_recipe(link: Link) -> Recipe:
 
 
 def asked_recipes(
-    content: TrainingData, options: SearchOptions, spaces: Mapping[str, Space], n_train: int
+    content: TrainingData,
+    options: SearchOptions,
+    spaces: Mapping[str, Space],
+    n_train: int,
+    link: Link | None,
 ) -> tuple[Recipe, Recipe]:
     """How the candidates are trained, and how what is found, by these options.
 
-    A policy of brief trainings trains candidates as suits few epochs, but for what the options
-    say.
+    A search that is there keeps its own recipes but for what the options say.
     """
-    final = replace(Recipe.for_images(content.input_shape, flip=content.flip), **options.recipe)
-    if options.precision != AUTO:
-        final = replace(final, precision=cast("Precision", options.precision))
     policy = next(iter(spaces.values())).policy
-    if not method(options.method).is_brief(policy):
-        return final, final
-    return replace(final.for_few_epochs(n_train), **options.recipe), final
+    recipes = (
+        method(options.method).recipes(
+            policy, input_shape=content.input_shape, n_train=n_train, flip=content.flip
+        )
+        if link is None
+        else (stored_recipe(link), final_recipe(link))
+    )
+    given = dict(options.recipe)
+    if options.precision != AUTO:
+        given = {"precision": options.precision, **given}
+    candidates, final = (replace(recipe, **given) for recipe in recipes)
+    return candidates, final
 
 
 def identity(

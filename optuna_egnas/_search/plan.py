@@ -98,8 +98,9 @@ def plan(
         subset=options.subset,
     )
     kept = None if link is None else link.space.policy
-    spaces = spaces_of(content, len(validation.labels), options, kept=kept)
-    recipe, final = asked_recipes(content, options, spaces, len(training.labels))
+    counts = len(training.labels), len(validation.labels)
+    spaces = spaces_of(content, counts, options, kept=kept)
+    recipe, final = asked_recipes(content, options, spaces, len(training.labels), link)
     return Plan(
         name=name,
         content=content,
@@ -114,12 +115,17 @@ def plan(
 
 
 def spaces_of(
-    content: TrainingData, n_valid: int, options: SearchOptions, *, kept: str | None = None
+    content: TrainingData,
+    counts: tuple[int, int],
+    options: SearchOptions,
+    *,
+    kept: str | None = None,
 ) -> dict[str, Space]:
-    """The spaces of a search on these data, `n_valid` of them held back for validation.
+    """The spaces of a search on these data; `counts`: of training and of validation images.
 
     `kept` is the policy of a search that is there: it stays where the options name none.
     """
+    n_train, n_valid = counts
     given = options.given()
     named = any("policy" in fields for fields in given.values())
     if not named and kept is not None:
@@ -129,6 +135,7 @@ def spaces_of(
             "input_shape": content.input_shape,
             "classes": content.classes,
             "n_valid": n_valid,
+            "n_train": n_train,
         },
         profile=options.profile or ("quick" if content.name == "digits" else "full"),
         given=given,

@@ -285,7 +285,8 @@ def _handed_over(study: Study, link: Link, role: Role) -> Mapping[str, Any]:
             f"The {before} search of {link.name!r} found nothing to start from, since every "
             f"network that it asked for failed, the first one so: {first}."
         )
-    return role.start(link.space, walk.next.found)
+    spent = sum(step.proposal.candidate.epochs or 0 for step in walk.steps)
+    return role.start(link.space, replace(walk.next.found, spent=spent))
 
 
 def _by_role(studies: Sequence[tuple[str, Link]]) -> dict[str, tuple[str, Link]]:

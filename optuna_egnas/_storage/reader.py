@@ -112,7 +112,12 @@ def distributions(space: Space, names: Any = None, *, linked: bool) -> dict[str,
 
 def suggest(trial: Trial, space: Space, names: Any = None) -> Candidate:
     """Take all parameters of a linked study's trial, and read the candidate that they spell."""
-    for name, distribution in distributions(space, names, linked=True).items():
+    listed = distributions(space, names, linked=True)
+    claim = claimed(all_trials(trial.study)[trial.number], space)
+    if claim is not None:
+        # A network may lack some of them: a shallower one has fewer layers.
+        listed = {name: listed[name] for name in encode(claim, space, names, linked=True)}
+    for name, distribution in listed.items():
         if isinstance(distribution, IntDistribution):
             trial.suggest_int(name, distribution.low, distribution.high)
         elif isinstance(distribution, CategoricalDistribution):

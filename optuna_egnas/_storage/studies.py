@@ -101,6 +101,8 @@ class StoredStudies:
         best = passed[-1].proposal.candidate.architecture if passed else None
         end = walks[-1].next
         finished = len(walks) == len(self.roles) and isinstance(end, Done)
+        if finished and isinstance(end, Done) and end.found is not None:
+            best = end.found.architecture
         return Result(
             name=self.name,
             method=link.method,
@@ -126,5 +128,7 @@ def trials_of(studies: StoredStudies) -> list[FrozenTrial]:
 
 
 def _accuracy(end: object, best: float | None) -> float | None:
-    confirmed = end.found.confirmed if isinstance(end, Done) and end.found else None
-    return best if confirmed is None else confirmed
+    found = end.found if isinstance(end, Done) else None
+    if found is None:
+        return best
+    return found.score if found.confirmed is None else found.confirmed

@@ -15,6 +15,7 @@ from ..._core.problem import (
     LARGEST_NUMBER,
     MOST_EPOCHS,
     Published,
+    check_integers,
     check_smallest_fits,
     check_task,
 )
@@ -238,8 +239,36 @@ class MicroBounds(ChainSpace):
         at_most=MOST_EPOCHS,
     )
 
+    finalists: int = declared(
+        0,
+        flag="--finalists",
+        help="so many networks at most are trained anew at the end of a search by `sound`, for "
+        "equally long, to find the best of them; 0: none",
+        default="0; 6 in a search by `sound`",
+        at_least=0,
+        at_most=6,
+    )
+    largest: tuple[int, ...] | None = declared(
+        None,
+        help="depth and width of the largest chain that fits, one of the finalists",
+        default=FOUND,
+    )
+    earlier_epochs: int = declared(
+        0,
+        help="epochs that the macro search has trained, by which the finalists are counted",
+        default=FOUND,
+        at_least=0,
+        at_most=LARGEST_INTEGER,
+    )
+
     def __post_init__(self) -> None:
         check_task(self)
+        if self.largest is not None:
+            check_integers("largest", self.largest, at_least=1)
+            if len(self.largest) != 2:
+                raise InvalidSpace(
+                    f"`largest` must be (depth, width), but got {short(self.largest)}."
+                )
         for name in self.operations:
             operation(name)
         for kernel in self.kernels:
@@ -247,6 +276,13 @@ class MicroBounds(ChainSpace):
         _check_choices("operations", self.operations, START_OP)
         _check_choices("kernels", self.kernels, START_KERNEL)
         check_smallest_fits(self, Architecture.chain(depth=self.depth, width=1))
+
+
+def largest_chain(space: MacroBounds) -> Architecture:
+    """The chain with most parameters that fits; of equals the deepest."""
+    depths = range(space.min_depth, space.max_depth + 1)
+    chains = [chain for depth in depths if (chain := widest_chain(space, depth)) is not None]
+    return max(chains, key=lambda chain: (space.params(chain), chain.depth))
 
 
 def widest_chain(space: MacroBounds, depth: int) -> Architecture | None:

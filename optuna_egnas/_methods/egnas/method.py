@@ -11,7 +11,9 @@ from ..._core.inheriting import SHARE
 from ..._core.method import TASK, Given, Method, Role, check_same, tuples
 from ..._core.network import Network, Shape
 from ..._core.problem import Space
+from ..._core.recipe import Recipe
 from .architecture import as_chain
+from .bounds import largest_chain
 from .cost import count_params
 from .policies import POLICIES, start_from
 from .profile import Profile, profile
@@ -80,13 +82,28 @@ class Egnas(Method):
     def spaces(
         self, task: Mapping[str, Any], *, profile: str, given: Given, inherit: bool = False
     ) -> dict[str, Space]:
-        """Both spaces; the micro space has the task, the policy and the limits of the other."""
+        """Both spaces; the micro space has the task, the policy and the limits of the other.
+
+        On few images the policy may ask for more epochs than the profile: `epochs_for` says so.
+        """
         sizes = self.profiles[profile]
-        common = {**task, "inherit": SHARE} if inherit else dict(task)
+        common = {name: value for name, value in task.items() if name != "n_train"}
+        if inherit:
+            common["inherit"] = SHARE
         values = {**sizes.get("macro", {}), **common, **tuples(given.get("macro", {}))}
         macro = MacroSpace(**values)
-        start = {"confirm_epochs": None, **sizes.get("micro", {})}
+        if "base_epochs" not in given.get("macro", {}) and "n_train" in task:
+            epochs = POLICIES[macro.policy].epochs_for(macro.base_epochs, task["n_train"])
+            macro = replace(macro, base_epochs=epochs)
+        start = {
+            "confirm_epochs": None,
+            "finalists": POLICIES[macro.policy].finalists,
+            **sizes.get("micro", {}),
+        }
         micro = self.beside(macro, **{**start, **tuples(given.get("micro", {}))})
+        if micro.finalists:
+            top = largest_chain(macro)
+            micro = replace(micro, largest=(top.depth, top.width))
         return {"macro": macro, "micro": micro}
 
     def beside(self, macro: MacroSpace, **given: Any) -> MicroSpace:
@@ -111,9 +128,11 @@ class Egnas(Method):
         """The fields of both spaces for which the rules of a policy have no use."""
         return POLICIES[policy].ignored
 
-    def is_brief(self, policy: str) -> bool:
-        """Whether candidates are trained for few epochs."""
-        return POLICIES[policy].is_brief
+    def recipes(
+        self, policy: str, *, input_shape: Shape, n_train: int, flip: bool
+    ) -> tuple[Recipe, Recipe]:
+        """How a policy trains its candidates, and what is found."""
+        return POLICIES[policy].recipes(input_shape, n_train, flip)
 
     def sample(self, spaces: Mapping[str, Space]) -> list[Network]:
         """Networks to be timed: shallow and deeper, narrow and wide, with each kind of layer."""

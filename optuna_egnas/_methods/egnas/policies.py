@@ -6,16 +6,22 @@ budgets, and trains briefly; see `sound_macro.py` and `sound_micro.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..._core.network import Shape
 from ..._core.odds import Prior
 from ..._core.proposal import Found, Position
+from ..._core.recipe import Recipe
 from . import paper_macro, paper_micro, sound_macro, sound_micro
 from .architecture import as_chain
 from .bounds import MacroBounds, MicroBounds
 from .priors import COARSE_PRIORS, PRIORS
+
+MOST_BASE_EPOCHS = 30
+"""To which the number of steps may raise the epochs of the first candidate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +33,11 @@ class Policy:
         max_epochs: epochs of the longest training of a macro search.
         priors: what is expected of each phase.
         hand_over: the fields of a micro space that a macro result sets, beside depth and width.
-        is_brief: whether candidates are trained for few epochs, for which their recipe is made.
+        recipes: of the candidates, and of what is found, by the images' shape, their number, and
+            whether they may be mirrored.
         ignored: the fields of each space for which the rules have no use.
+        finalists: so many networks are compared at the end of a search.
+        least_steps: the first candidate is trained for so many steps at least.
     """
 
     macro: Callable[[MacroBounds], Position]
@@ -36,14 +45,23 @@ class Policy:
     max_epochs: Callable[[MacroBounds], int]
     priors: Mapping[str, Prior]
     hand_over: Callable[[MicroBounds, Found], dict[str, Any]]
-    is_brief: bool
+    recipes: Callable[[Shape, int, bool], tuple[Recipe, Recipe]]
     ignored: Mapping[str, tuple[str, ...]]
+    finalists: int = 0
+    least_steps: int = 0
+
+    def epochs_for(self, base: int, n_train: int) -> int:
+        """Epochs of the first candidate: more than usual where so few images make few steps."""
+        steps = max(1, n_train // Recipe.batch_for(n_train))
+        return max(base, min(math.ceil(self.least_steps / steps), MOST_BASE_EPOCHS))
 
 
 def start_from(space: MicroBounds, found: Found) -> dict[str, Any]:
     """The fields of a micro space that a macro result sets."""
     chain = as_chain(found.architecture)
     start = {"depth": chain.depth, "width": chain.width}
+    if space.finalists:
+        start["earlier_epochs"] = found.spent
     return {**start, **POLICIES[space.policy].hand_over(space, found)}
 
 
@@ -59,6 +77,16 @@ def _train_after_macro(space: MicroBounds, found: Found) -> dict[str, Any]:
     return {"epochs": epochs, "confirm_epochs": default if confirm is None else confirm}
 
 
+def _published(input_shape: Shape, n_train: int, flip: bool) -> tuple[Recipe, Recipe]:
+    recipe = Recipe.for_images(input_shape, flip=flip)
+    return recipe, recipe
+
+
+def _suited(input_shape: Shape, n_train: int, flip: bool) -> tuple[Recipe, Recipe]:
+    recipe = Recipe.suited(input_shape, n_train=n_train, flip=flip)
+    return recipe.for_short_training(), recipe
+
+
 POLICIES: Mapping[str, Policy] = {
     "paper": Policy(
         macro=paper_macro.begin,
@@ -66,8 +94,8 @@ POLICIES: Mapping[str, Policy] = {
         max_epochs=paper_macro.max_epochs,
         priors=PRIORS,
         hand_over=_confirm_like_macro,
-        is_brief=False,
-        ignored={"macro": ("level",), "micro": ("level",)},
+        recipes=_published,
+        ignored={"macro": ("level",), "micro": ("level", "finalists")},
     ),
     "sound": Policy(
         macro=sound_macro.begin,
@@ -75,7 +103,7 @@ POLICIES: Mapping[str, Policy] = {
         max_epochs=sound_macro.max_epochs,
         priors=COARSE_PRIORS,
         hand_over=_train_after_macro,
-        is_brief=True,
+        recipes=_suited,
         ignored={
             "macro": (
                 "epochs_per_layer",
@@ -86,5 +114,7 @@ POLICIES: Mapping[str, Policy] = {
             ),
             "micro": ("epochs",),
         },
+        finalists=6,
+        least_steps=300,
     ),
 }

@@ -18,6 +18,14 @@ A change passes with any gain, a tie is none. It keeps to the parameters that it
 that little is lost where luck has decided, and a bar above the noise would refuse nearly every
 real gain as well.
 
+Final: where `finalists` is set and weights are not inherited, the networks that may be best are
+trained anew, all for equally long: the network found, the largest that fits, the macro result, and
+networks on the way that lie within one standard error of the best and have fewer parameters. At
+most `finalists` of them, at most three trainings each, and together at most a quarter of all
+epochs of the search, these included; none where not even two are allowed. The best mean wins, of
+equals the smaller network. Round by round the trainings are one epoch longer, so that none is a
+repetition.
+
 Confirm: where `confirm_epochs` is set, the network found is trained once more for so long, unless
 it just was, from scratch. This decides nothing. In linked studies None means none: all scores
 compare; where weights are inherited, they do not, and None means `epochs`.
@@ -26,14 +34,22 @@ A baseline that has stayed is its own confirmation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
+from statistics import fmean
+from typing import NamedTuple
 
 from ..._core.history import Candidate
-from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
+from ..._core.noise import standard_error
+from ..._core.proposal import FINAL, Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
 from .architecture import Architecture, chain_of
 from .bounds import MicroBounds
 from .cost import widest
+
+REPLICATES = 3
+"""Most trainings of a finalist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +61,29 @@ class _Pass:
     start: Architecture
 
 
+class _Seen(NamedTuple):
+    """A network that was trained, and its score; None where it has none."""
+
+    network: Architecture
+    score: float | None
+
+    @classmethod
+    def of(cls, step: Step) -> _Seen:
+        return cls(chain_of(step.proposal.candidate), None if step.guessed else step.score)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """What was trained so far, in its order, and the best of it."""
+
+    best: Incumbent | None
+    seen: tuple[_Seen, ...]
+
+    def after(self, step: Step) -> _Way:
+        best = step.as_incumbent() if step.passed else self.best
+        return _Way(best=best, seen=(*self.seen, _Seen.of(step)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measuring:
     """At the baseline."""
@@ -54,7 +93,8 @@ class _Measuring:
 
     def after(self, step: Step) -> Position | Done:
         best = step.as_incumbent() if step.passed else None
-        return _next_pass(self.space, chain_of(self.proposal.candidate), best, done=0)
+        way = _Way(best=best, seen=(_Seen.of(step),))
+        return _next_pass(self.space, chain_of(self.proposal.candidate), way, done=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +106,28 @@ class _Switching:
     run: _Pass
     number: int
     left: tuple[int, ...]
-    best: Incumbent | None
+    way: _Way
 
     def after(self, step: Step) -> Position | Done:
-        best = step.as_incumbent() if step.passed else self.best
         goes_on = step.passed == (self.run.phase == "kernels")
         counts = self.left if goes_on else ()
-        return _switch(self.space, self.run, best, counts=counts, number=self.number)
+        way = self.way.after(step)
+        return _switch(self.space, self.run, way, counts=counts, number=self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparing:
+    """At the finalists; `left` are those still to be trained after this one."""
+
+    space: MicroBounds = field(compare=False)
+    proposal: Proposal = field(compare=False)
+    left: tuple[Candidate, ...]
+    found: Found
+    seen: tuple[_Seen, ...]
+
+    def after(self, step: Step) -> Position | Done:
+        seen = (*self.seen, _Seen.of(step))
+        return _compare(self.space, self.left, self.found, seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,45 +162,35 @@ def baseline(space: MicroBounds) -> Architecture:
 
 
 def _next_pass(
-    space: MicroBounds, start: Architecture, best: Incumbent | None, *, done: int
+    space: MicroBounds, start: Architecture, way: _Way, *, done: int
 ) -> Position | Done:
     """The pass after so many, or the end; `start` is the network so far."""
     choices = _choices(space)
     if done == len(choices):
-        return _end(space, start, best)
+        return _end(space, start, way)
     phase, choice = choices[done]
     run = _Pass(phase=phase, choice=choice, start=start)
-    return _switch(space, run, best, counts=_counts(space, phase), number=done)
+    return _switch(space, run, way, counts=_counts(space, phase), number=done)
 
 
 def _switch(
-    space: MicroBounds,
-    run: _Pass,
-    best: Incumbent | None,
-    *,
-    counts: tuple[int, ...],
-    number: int,
+    space: MicroBounds, run: _Pass, way: _Way, *, counts: tuple[int, ...], number: int
 ) -> Position | Done:
     """The choice in the first of these numbers of layers that fits, or the next pass."""
     for index, count in enumerate(counts, start=1):
         fitting = _fit(space, run, count)
         if fitting is not None:
+            bar = Bar(incumbent=way.best, strict=True)
             return _Switching(
                 space=space,
-                proposal=_ask(space, run.phase, fitting, Bar(incumbent=best, strict=True)),
+                proposal=_ask(space, run.phase, fitting, bar),
                 run=run,
                 number=number,
                 left=counts[index:],
-                best=best,
+                way=way,
             )
-    return _after_pass(space, run, best, number=number)
-
-
-def _after_pass(
-    space: MicroBounds, run: _Pass, best: Incumbent | None, *, number: int
-) -> Position | Done:
-    start = chain_of(best.candidate) if best else run.start
-    return _next_pass(space, start, best, done=number + 1)
+    start = chain_of(way.best.candidate) if way.best else run.start
+    return _next_pass(space, start, way, done=number + 1)
 
 
 def _counts(space: MicroBounds, phase: str) -> tuple[int, ...]:
@@ -169,13 +214,82 @@ def _changed(run: _Pass, count: int) -> Architecture:
     return replace(run.start, kernels=kernels[: depth - count] + (int(run.choice),) * count)
 
 
-def _end(space: MicroBounds, network: Architecture, best: Incumbent | None) -> Position | Done:
-    score = best.score if best else None
+def _end(space: MicroBounds, network: Architecture, way: _Way) -> Position | Done:
+    score = way.best.score if way.best else None
     found = Found(architecture=network, score=score, epochs=space.epochs)
-    same = space.confirm_epochs == space.epochs and space.inherit is None
-    if not (space.confirm_epochs and best) or same:
+    if way.best is None:
         return Done(found=found)
-    candidate = Candidate(architecture=network, epochs=space.confirm_epochs)
+    return _compare(space, final_trainings(space, network, way.seen), found, ())
+
+
+def _compare(
+    space: MicroBounds, left: tuple[Candidate, ...], found: Found, seen: tuple[_Seen, ...]
+) -> Position | Done:
+    """The next training of a finalist, or the choice among them."""
+    if not left:
+        return _confirm(space, _winner(space, found, seen))
+    proposal = Proposal(candidate=left[0], phase=FINAL, bar=None, likely=Verdict.MEASURED)
+    return _Comparing(space=space, proposal=proposal, left=left[1:], found=found, seen=seen)
+
+
+def final_trainings(
+    space: MicroBounds, network: Architecture, seen: Sequence[_Seen]
+) -> tuple[Candidate, ...]:
+    """The trainings of the finalists, in their order, the network found first."""
+    if not space.finalists or space.inherit is not None:
+        return ()
+    listed = _finalists(space, network, seen)
+    # A quarter of all epochs, these included.
+    most = (space.earlier_epochs + space.epochs * len(seen)) // 3
+    trainings = [
+        Candidate(architecture=each, epochs=space.epochs + replicate)
+        for replicate in range(1, REPLICATES + 1)
+        for each in listed
+    ]
+    spent = accumulate(training.epochs or 0 for training in trainings)
+    allowed = [
+        training for training, epochs in zip(trainings, spent, strict=True) if epochs <= most
+    ]
+    return tuple(allowed) if len({each.architecture for each in allowed}) > 1 else ()
+
+
+def _finalists(
+    space: MicroBounds, network: Architecture, seen: Sequence[_Seen]
+) -> list[Architecture]:
+    """The network found, the largest that fits, the start, and the smaller ones that are near."""
+    listed = [network]
+    if space.largest is not None:
+        listed.append(Architecture.chain(depth=space.largest[0], width=space.largest[1]))
+    listed.append(baseline(space))
+    known = [each for each in seen if each.score is not None]
+    if known:
+        best = max(each.score or 0.0 for each in known)
+        least = best - standard_error(best, space.n_valid)
+        near = [each for each in known if (each.score or 0.0) >= least]
+        near.sort(key=lambda each: -(each.score or 0.0))
+        most = space.params(network)
+        listed += [each.network for each in near if space.params(each.network) < most]
+    return list(dict.fromkeys(listed))[: space.finalists]
+
+
+def _winner(space: MicroBounds, found: Found, seen: Sequence[_Seen]) -> Found:
+    """The finalist with the best mean score; of equals the one with fewest parameters."""
+    scores: dict[Architecture, list[float]] = {}
+    for each in seen:
+        if each.score is not None:
+            scores.setdefault(each.network, []).append(each.score)
+    if not scores:
+        return found
+    means = {network: round(fmean(values), 12) for network, values in scores.items()}
+    best = min(means, key=lambda network: (-means[network], space.params(network)))
+    return replace(found, architecture=best, score=means[best])
+
+
+def _confirm(space: MicroBounds, found: Found) -> Position | Done:
+    same = space.confirm_epochs == space.epochs and space.inherit is None
+    if not space.confirm_epochs or same:
+        return Done(found=found)
+    candidate = Candidate(architecture=found.architecture, epochs=space.confirm_epochs)
     proposal = Proposal(candidate=candidate, phase="confirm", bar=None, likely=Verdict.CONFIRMED)
     return _Confirming(space=space, proposal=proposal, found=found)
 

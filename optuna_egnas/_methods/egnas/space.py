@@ -22,6 +22,10 @@ from .bounds import MacroBounds, MicroBounds
 from .encoding import Names
 from .policies import POLICIES
 from .priors import BY_HEART, FEW, OF_FEW
+from .sound_micro import REPLICATES
+
+LATER = frozenset(("finalists", "largest", "earlier_epochs"))
+"""Fields that the first stored searches do not have."""
 
 
 @documented
@@ -121,7 +125,8 @@ class MicroSpace(MicroBounds):
     @property
     def max_epochs(self) -> int:
         """Epochs of the longest training that the rules can ask for."""
-        return max(self.epochs, self.confirm_epochs or 0)
+        finals = self.epochs + REPLICATES if self.finalists else 0
+        return max(self.epochs, self.confirm_epochs or 0, finals)
 
     @property
     def priors(self) -> Mapping[str, Prior]:
@@ -132,18 +137,30 @@ class MicroSpace(MicroBounds):
         """The automaton at its start."""
         return inheriting(POLICIES[self.policy].micro(self), self.inherit)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a field that 0.1.0 does not have only where it is set."""
+        record = MicroBounds.to_json(self)
+        return {name: value for name, value in record.items() if value or name not in LATER}
+
     def epochs_in_words(self) -> str:
         """The fields that set the epochs, with their values."""
         return words.fields_of(self, "epochs", "confirm_epochs")
 
     def ranges(self, names: Names | None = None) -> dict[str, Range]:
-        """Depth (one value), width, and the operation and the kernel size of each layer."""
+        """Depth, width, and the operation and the kernel size of each layer.
+
+        The depth has one value, unless the largest chain that fits is among the finalists.
+        """
         names = names or Names()
+        depths, widths = [self.depth], [self.width]
+        if self.finalists and self.largest is not None:
+            depths.append(self.largest[0])
+            widths.append(self.largest[1])
         listed: dict[str, Range] = {
-            names.depth: range(self.depth, self.depth + 1),
-            names.width: range(1, self.width + 1),
+            names.depth: range(min(depths), max(depths) + 1),
+            names.width: range(1, max(widths) + 1),
         }
-        for layer in range(self.depth):
+        for layer in range(max(depths)):
             listed[names.op.format(layer)] = self.operations
             listed[names.kernel.format(layer)] = self.kernels
         return listed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..._core.problem import check_integer
+from ..._core.recipe import Recipe
 from ..._storage.final_claims import check_is_free
 from ..._storage.final_records import FinalRecord, FinalSettings
 from ..._storage.finals import (
@@ -58,6 +59,9 @@ FEWEST, MOST = 30, 100
 """... but within these bounds of epochs. Digits gain nothing beyond 20: a network of depth 7 and
 width 9 had 284.3, 284.3 and 283.3 of 288 validation images right after 20, 60 and 200 (means of
 3 seeds)."""
+
+MOST_OF_ONE_CYCLE = 60
+"""At most so many epochs of a one-cycle schedule, which ends sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +160,10 @@ def _warn(event: FinalProgress) -> None:
         warnings.warn(event.note, EgnasWarning, stacklevel=2)
 
 
-def default_epochs(n_train: int, longest: int) -> int:
+def default_epochs(n_train: int, longest: int, recipe: Recipe) -> int:
     """Epochs of a final training on so many images; `longest`: most epochs of a candidate."""
-    return max(min(max(round(PASSES / n_train), FEWEST), MOST), longest)
+    most = MOST_OF_ONE_CYCLE if recipe.warmup else MOST
+    return max(min(max(round(PASSES / n_train), FEWEST), most), longest)
 
 
 def _check_found(studies: LinkedStudies, *, unfinished: bool) -> None:
@@ -207,7 +212,7 @@ def _settings(
     if before is None:
         before = FinalSettings(
             architecture=architecture,
-            epochs=default_epochs(len(chosen.labels), _longest(studies)),
+            epochs=default_epochs(len(chosen.labels), _longest(studies), final_recipe(link)),
             recipe=final_recipe(link).to_json(),
             n_train=len(chosen.labels),
         )

@@ -153,7 +153,9 @@ def all_courses(
             if parts and found is None:
                 break
             if role.start is not None and found is not None:
-                space = replace(space, **role.start(space, found))
+                trained = {*parts[-1].left, *known[roles[len(parts) - 1]].outcomes}
+                spent = sum(each.epochs or 0 for each in trained)
+                space = replace(space, **role.start(space, replace(found, spent=spent)))
             key = (role.name, space)
             if key not in going:
                 known[role.name] = told(role.name, space)

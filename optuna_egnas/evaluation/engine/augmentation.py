@@ -6,13 +6,19 @@ images in the same order.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import affine_grid, grid_sample
 
 if TYPE_CHECKING:
     from ..._core.recipe import Recipe
+
+
+STEPS = 1000
+"""So finely are angles and changes of brightness drawn."""
 
 
 class ChannelStatistics(NamedTuple):
@@ -45,10 +51,12 @@ def normalised(images: Tensor, statistics: ChannelStatistics) -> Tensor:
 
 
 def draw_epoch(shape: torch.Size, recipe: Recipe, generator: Generator) -> Tensor:
-    """All random numbers of an epoch over images of shape [N, C, H, W], in one int64 [N, 6].
+    """All random numbers of an epoch over images of shape [N, C, H, W], in one int64 [N, 6 or 8].
 
     A row: the image's index; rows and columns by which its crop lies below and to the right of
     it (negative: above, left); 1 if it is flipped; row and column of the centre of its cutout.
+    Where the recipe turns images or changes their brightness, two numbers more from -`STEPS` to
+    `STEPS`, which stand for the whole angle and the whole change, either way.
     """
     count, _, height, width = shape
     padding = recipe.crop_padding
@@ -56,28 +64,30 @@ def draw_epoch(shape: torch.Size, recipe: Recipe, generator: Generator) -> Tenso
     def integers(low: int, high: int) -> Tensor:
         return torch.randint(low, high + 1, (count,), generator=generator)
 
-    columns = (
+    columns = [
         torch.randperm(count, generator=generator),
         integers(-padding, padding),
         integers(-padding, padding),
         integers(0, int(recipe.flip)),
         integers(0, height - 1),
         integers(0, width - 1),
-    )
+    ]
+    if recipe.turn or recipe.brightness:
+        columns += [integers(-STEPS, STEPS), integers(-STEPS, STEPS)]
     return torch.stack(columns, dim=1)
 
 
 def augmented(
     images: Tensor, draws: Tensor, recipe: Recipe, statistics: ChannelStatistics
 ) -> Tensor:
-    """The drawn ones of uint8 images [N, C, H, W], cropped, flipped, normalised and cut out.
+    """The drawn ones of uint8 images [N, C, H, W]: cropped, flipped, turned, normalised, cut out.
 
-    `draws` [B, 6] are rows of `draw_epoch`, on the images' device; returns floats [B, C, H, W].
-    The crop's border has pixels 0 before normalisation, the cutout has 0 after it, which is the
-    mean of the training images.
+    `draws` are rows of `draw_epoch`, on the images' device; returns floats [B, C, H, W].
+    What lies outside of an image has pixels 0 before normalisation; the cutout has 0 after it,
+    which is the mean of the training images.
     """
     height, width = images.shape[2:]
-    index, down, right, flip, centre_row, centre_column = draws.unsqueeze(2).unbind(1)
+    index, down, right, flip, centre_row, centre_column = draws[:, :6].unsqueeze(2).unbind(1)
     y = torch.arange(height, device=images.device)
     x = torch.arange(width, device=images.device)
     rows = down + y
@@ -92,7 +102,23 @@ def augmented(
     cut = _rectangle(
         _in_cutout(y, centre_row, recipe.cutout), _in_cutout(x, centre_column, recipe.cutout)
     )
-    return normalised(pixels * inside, statistics).masked_fill_(cut, 0)
+    pixels = pixels * inside
+    if recipe.turn:
+        pixels = _turned(pixels, draws[:, 6] * (math.radians(recipe.turn) / STEPS))
+    if recipe.brightness:
+        pixels = pixels * (1 + draws[:, 7] * (recipe.brightness / STEPS))[:, None, None, None]
+        pixels = pixels.clamp(0, 255)
+    return normalised(pixels, statistics).masked_fill_(cut, 0)
+
+
+def _turned(pixels: Tensor, angles: Tensor) -> Tensor:
+    """Images [B, C, H, W] turned about their centres by angles [B] in radians, bilinearly."""
+    height, width = pixels.shape[2:]
+    cosine, sine, nought = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    rows = (cosine, -sine * height / width, nought), (sine * width / height, cosine, nought)
+    matrices = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    grid = affine_grid(matrices, [*pixels.shape], align_corners=False)
+    return grid_sample(pixels.float(), grid, align_corners=False)
 
 
 def _rectangle(rows: Tensor, columns: Tensor) -> Tensor:

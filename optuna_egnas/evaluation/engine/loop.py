@@ -22,6 +22,7 @@ from .augmentation import (
     memory_format,
     normalised,
 )
+from .optimizer import optimizer_of
 from .records import EpochRecord
 from .state import TrainingState
 from .step import TrainingStep, autocast
@@ -78,12 +79,7 @@ def train(  # noqa: PLR0913 - public; all but three by name
     images, labels = training.images.to(device), training.labels.to(device)
     held_out = validation and (validation.images.to(device), validation.labels.to(device))
     statistics = channel_statistics(images)
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = optimizer_of(network, recipe)
     n_train = _without_single(len(labels), recipe.batch_size)
     steps = math.ceil(n_train / recipe.batch_size)
     # On the CPU, whatever the device: all devices then see the same images in the same order.

@@ -58,8 +58,9 @@ class TrainingStep:
         self.correct.zero_()
 
     def take(self, draws: Tensor, step: int, rate: float) -> None:
-        """Step number `step` (from 0), at this rate, on rows [B, 6] of `draw_epoch`."""
-        self.optimizer.param_groups[0]["lr"] = rate
+        """Step number `step` (from 0), at this rate, on rows of `draw_epoch`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         parts = _parts(draws, self.micro_batch)
         most = math.ceil(self.recipe.batch_size / (self.micro_batch or self.recipe.batch_size))
         self.optimizer.zero_grad()

@@ -8,6 +8,7 @@ from trainings import samples, seeded
 
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.engine.augmentation import (
+    STEPS,
     ChannelStatistics,
     augmented,
     channel_statistics,
@@ -53,6 +54,36 @@ class TestAugmentation:
             assert torch.equal(image, padded[index, :, top : top + 4, left : left + 5])
         offsets = [*range(-padding, padding + 1)]
         assert draws[:, 1].unique().tolist() == draws[:, 2].unique().tolist() == offsets
+
+    def test_a_turn_by_a_right_angle_is_that_of_the_pixels(self):
+        images = samples(20, shape=(2, 6, 6)).images
+        recipe = Recipe(turn=90.0)
+        draws = draw_epoch(images.shape, recipe, seeded(0))
+        draws[:, 6] = STEPS
+
+        found = augmented(images, draws, recipe, RAW)
+
+        right = torch.rot90(images[draws[:, 0]].float(), 1, (2, 3))
+        left = torch.rot90(images[draws[:, 0]].float(), -1, (2, 3))
+        assert min(float((found - each).abs().max()) for each in (right, left)) < 0.01
+
+    def test_turns_are_drawn_evenly_either_way_and_move_no_other_draw(self):
+        images = samples(500, shape=(1, 8, 8)).images
+
+        plain = draw_epoch(images.shape, Recipe(crop_padding=1), seeded(0))
+        turned = draw_epoch(images.shape, Recipe(crop_padding=1, turn=10.0), seeded(0))
+
+        assert torch.equal(turned[:, :6], plain)
+        assert turned[:, 6].min() < -0.9 * STEPS and turned[:, 6].max() > 0.9 * STEPS
+
+    def test_brightness_multiplies_whole_images(self):
+        images = samples(50, shape=(1, 4, 4)).images // 4 + 20
+
+        draws, found = batch_of(images, Recipe(brightness=0.5))
+
+        factors = found / images[draws[:, 0]].float()
+        assert torch.allclose(factors.amax((1, 2, 3)), factors.amin((1, 2, 3)), atol=1e-4)
+        assert 0.5 <= factors.min() < 0.6 and 1.4 < factors.max() <= 1.5
 
     def test_flip_mirrors_half_of_the_crops(self):
         images = samples(2000, shape=(1, 4, 5)).images

@@ -14,6 +14,7 @@ from trainings import SMALL, network_of, samples, trained
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.schedule import rate_of
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.evaluation.engine.optimizer import optimizer_of
 from optuna_egnas.evaluation.engine.seed import candidate_seed
 
 
@@ -79,16 +80,80 @@ class TestRecipe:
         assert not {"label_smoothing", "warmup"} & set(Recipe().to_json())
 
     @pytest.mark.parametrize(
-        ("n_train", "batch_size", "batches_of"),
-        [(6399, 64, 32), (6400, 64, 64), (100, 16, 16), (48_000, 256, 256)],
+        ("changes", "words"),
+        [
+            ({"optimizer": "adam"}, "`optimizer` must be one of"),
+            ({"decay": "some"}, "`decay` must be one of"),
+            ({"turn": 181.0}, "`turn` must be at most 180"),
+            ({"brightness": 2.0}, "`brightness` must be at most 1"),
+            ({"nesterov": True, "optimizer": "adamw"}, "nesterov=True, optimizer=adamw"),
+            ({"nesterov": True, "momentum": 0.0}, "nesterov=True, optimizer=sgd, momentum=0"),
+        ],
     )
-    def test_few_epochs_want_a_high_rate_and_many_steps(self, n_train, batch_size, batches_of):
-        recipe = replace(Recipe.for_images((1, 28, 28), flip=True), batch_size=batch_size)
+    def test_later_fields_have_bounds_too(self, changes, words):
+        with pytest.raises(InvalidSpace, match=words):
+            Recipe(**changes)
 
-        short = recipe.for_few_epochs(n_train)
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"optimizer": "adamw"},
+            {"nesterov": True},
+            {"decay": "weights"},
+            {"turn": 5.0, "brightness": 0.1},
+        ],
+    )
+    def test_later_fields_are_stored_where_they_are_set_only(self, changes):
+        assert not set(changes) & set(Recipe().to_json())
+        record = json.loads(json.dumps(Recipe(**changes).to_json()))
+        assert set(changes) <= set(record)
+        assert Recipe(**record) == Recipe(**changes)
 
-        changed = {"learning_rate": 0.1, "warmup": 0.3, "crop_padding": 0, "cutout": 0}
-        assert short == replace(recipe, batch_size=batches_of, **changed)
+    @pytest.mark.parametrize(
+        ("n_train", "batch_size"), [(100, 16), (3_999, 16), (4_000, 32), (20_000, 64)]
+    )
+    def test_few_images_get_small_batches(self, n_train, batch_size):
+        assert Recipe.suited((1, 28, 28), n_train=n_train, flip=True).batch_size == batch_size
+
+    @pytest.mark.parametrize(("side", "padding"), [(8, 0), (15, 0), (28, 2), (64, 5)])
+    def test_what_suits_crops_by_the_side(self, side, padding):
+        recipe = Recipe.suited((3, side, side), n_train=500, flip=False)
+
+        assert (recipe.crop_padding, recipe.cutout) == (padding, 0)
+        assert recipe.for_short_training() == replace(recipe, crop_padding=0)
+
+
+class TestOptimizer:
+    @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+    def test_biases_and_norms_do_not_decay_where_weights_do_alone(self, optimizer):
+        network = network_of(SMALL)
+        recipe = Recipe(optimizer=optimizer, decay="weights", weight_decay=0.1)
+
+        weights, others = optimizer_of(network, recipe).param_groups
+
+        assert all(each.ndim > 1 for each in weights["params"])
+        assert all(each.ndim == 1 for each in others["params"])
+        assert (weights["weight_decay"], others["weight_decay"]) == (0.1, 0)
+        together = [*weights["params"], *others["params"]]
+        assert {id(each) for each in together} == {id(each) for each in network.parameters()}
+
+    @pytest.mark.parametrize(
+        "recipe",
+        [
+            Recipe(optimizer="adamw", learning_rate=0.01, warmup=0.3, decay="weights"),
+            Recipe(nesterov=True, warmup=0.3, decay="weights", label_smoothing=0.1),
+            Recipe(turn=10.0, brightness=0.2),
+        ],
+    )
+    def test_all_groups_follow_the_schedule_and_the_loss_falls(self, recipe):
+        rates = lambda optimizer: {group["lr"] for group in optimizer.param_groups}  # noqa: E731
+        with watched_steps(rates) as seen:
+            network, images = network_of(SMALL), samples(200)
+            records = [*trained(network, images, samples(4), epochs=4, recipe=recipe)]
+
+        assert all(len(each) == 1 for each in seen)
+        assert max(seen[-1]) < recipe.learning_rate / 4
+        assert records[-1].train_loss < records[0].train_loss
 
 
 class TestSeed:
