@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import nan
+
 import pytest
 from walking import EGNAS
 
