@@ -182,7 +182,7 @@ class Method:
         """The fields of the spaces, by role, for which the rules of a policy have no use."""
         return {}
 
-    def is_brief(self, policy: str) -> bool:
+    def trains_briefly(self, policy: str) -> bool:
         """Whether candidates are trained for few epochs, for which their recipe is made."""
         return False
 

@@ -214,7 +214,7 @@ def asked_recipes(
     if options.precision != AUTO:
         final = replace(final, precision=cast("Precision", options.precision))
     policy = next(iter(spaces.values())).policy
-    if not method(options.method).is_brief(policy):
+    if not method(options.method).trains_briefly(policy):
         return final, final
     return replace(final.for_few_epochs(n_train), **options.recipe), final
 

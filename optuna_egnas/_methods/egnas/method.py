@@ -14,9 +14,9 @@ from ..._core.problem import Space
 from .architecture import as_chain
 from .cost import count_params
 from .policies import POLICIES, start_from
-from .profile import Profile, profile
 from .sample import sample
 from .space import MacroSpace, MicroSpace
+from .survey import SpaceSurvey, survey
 
 SHARED = (
     "input_shape",
@@ -111,9 +111,9 @@ class Egnas(Method):
         """The fields of both spaces for which the rules of a policy have no use."""
         return POLICIES[policy].ignored
 
-    def is_brief(self, policy: str) -> bool:
+    def trains_briefly(self, policy: str) -> bool:
         """Whether candidates are trained for few epochs."""
-        return POLICIES[policy].is_brief
+        return POLICIES[policy].trains_briefly
 
     def sample(self, spaces: Mapping[str, Space]) -> list[Network]:
         """Networks to be timed: shallow and deeper, narrow and wide, with each kind of layer."""
@@ -121,11 +121,11 @@ class Egnas(Method):
         assert isinstance(macro, MacroSpace)
         return [*sample(macro)]
 
-    def survey(self, spaces: Mapping[str, Space]) -> Profile:
+    def survey(self, spaces: Mapping[str, Space]) -> SpaceSurvey:
         """How many chains there are, their sizes, and how many fit the limits."""
         macro = spaces["macro"]
         assert isinstance(macro, MacroSpace)
-        return profile(macro)
+        return survey(macro)
 
     def build(self, network: Network, *, input_shape: Shape, classes: int, generator: Any) -> Any:
         """The chain as a torch module."""

@@ -27,7 +27,7 @@ class Policy:
         max_epochs: epochs of the longest training of a macro search.
         priors: what is expected of each phase.
         hand_over: the fields of a micro space that a macro result sets, beside depth and width.
-        is_brief: whether candidates are trained for few epochs, for which their recipe is made.
+        trains_briefly: whether candidates are trained for few epochs, as suits their recipe.
         ignored: the fields of each space for which the rules have no use.
     """
 
@@ -36,7 +36,7 @@ class Policy:
     max_epochs: Callable[[MacroBounds], int]
     priors: Mapping[str, Prior]
     hand_over: Callable[[MicroBounds, Found], dict[str, Any]]
-    is_brief: bool
+    trains_briefly: bool
     ignored: Mapping[str, tuple[str, ...]]
 
 
@@ -66,7 +66,7 @@ POLICIES: Mapping[str, Policy] = {
         max_epochs=paper_macro.max_epochs,
         priors=PRIORS,
         hand_over=_confirm_like_macro,
-        is_brief=False,
+        trains_briefly=False,
         ignored={"macro": ("level",), "micro": ("level",)},
     ),
     "sound": Policy(
@@ -75,7 +75,7 @@ POLICIES: Mapping[str, Policy] = {
         max_epochs=sound_macro.max_epochs,
         priors=COARSE_PRIORS,
         hand_over=_train_after_macro,
-        is_brief=True,
+        trains_briefly=True,
         ignored={
             "macro": (
                 "epochs_per_layer",
