@@ -22,7 +22,7 @@ from ._core.problem import Range, Space, check_integer, check_number, check_task
 from ._core.proposal import (
     CONFIRM,
     Bar,
-    Course,
+    Continuation,
     Done,
     Found,
     Incumbent,
@@ -39,7 +39,7 @@ __all__ = [
     "AutomatonSpace",
     "Bar",
     "Candidate",
-    "Course",
+    "Continuation",
     "Done",
     "Failed",
     "Found",

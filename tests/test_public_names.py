@@ -20,8 +20,8 @@ NAMES = {
         load_linked_studies register_operation search train training_budget
     """,
     "optuna_egnas.methods": """
-        AutomatonSpace Bar CONFIRM Candidate Course Done Failed Found History Incumbent Method
-        Network Position Prior Proposal Prospect Range Role Running Shape Space Step Stopped
+        AutomatonSpace Bar CONFIRM Candidate Continuation Done Failed Found History Incumbent
+        Method Network Position Prior Proposal Prospect Range Role Running Shape Space Step Stopped
         Survey Trained Verdict Walk check_integer check_number check_task inheriting
         known_methods method option
     """,

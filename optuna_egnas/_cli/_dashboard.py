@@ -46,7 +46,7 @@ def dashboard(
 def _renew(opened: BaseStorage, url: str, artifacts: str | None) -> str | None:
     """Bring the notes of all searches up to date; returns where their files are."""
     from .._search.catalogue import summaries
-    from .._search.run import board_of
+    from .._search.run import dashboard_writer
     from .._search.studies import load_linked_studies
     from .._storage.link import read_places
 
@@ -54,7 +54,7 @@ def _renew(opened: BaseStorage, url: str, artifacts: str | None) -> str | None:
         # One that is half deleted, say: the others can still be looked at.
         with suppress(EgnasError):
             studies = load_linked_studies(storage=opened, name=summary.name)
-            board_of(studies, url).update(last=True)
+            dashboard_writer(studies, url).update(last=True)
             artifacts = artifacts or read_places(studies.first).get("artifacts")
     return artifacts
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,9 +73,19 @@ def write_file(path: Path, text: str) -> None:
     try:
         if path.is_file() and path.read_bytes()[:1] not in (b"", b"{"):
             fail(f"A trace must go to a new file or to that of a trace, but {path} is another.")
-        path.write_text(text, encoding="utf-8")
+        with open(path, "w", encoding="utf-8", opener=_without_waiting) as file:
+            file.write(text)
     except OSError as error:
-        fail(f"Cannot write {path}: {error.strerror or error}.")
+        unread = "no process reads this pipe" if error.errno == errno.ENXIO else None
+        fail(f"Cannot write {path}: {unread or error.strerror or error}.")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a named pipe that no process reads is an OSError, not a wait without end."""
+    opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(opened, True)
+    return opened
 
 
 def agreed(question: str) -> bool:

@@ -55,15 +55,15 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find a whole network; the same command goes on where it was stopped."""
+    from .._search import pool as _pool
     from .._search import setup as _search
-    from .._search import workers as _workers
     from .._search.worker import Job
     from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
     options = changed_options(options, chosen)
     quiet_optuna()
-    _workers.check_workers(workers, engine, storage)
+    _pool.check_workers(workers, engine, storage)
     name = own_name if name is None else checked_name(name)
     if forecast_only:
         _forecast(dataset, name, device, options, workers, as_json=as_json)
@@ -91,7 +91,7 @@ def search(
         _train(
             setup,
             display,
-            lambda: _workers.run(setup, job, workers=workers, engine=engine, watch=display),
+            lambda: _pool.run(setup, job, workers=workers, engine=engine, watch=display),
         )
         _finish(setup, storage, as_json=as_json)
 
@@ -139,13 +139,13 @@ def _forecast(
     as_json: bool,
 ) -> None:
     """Print the forecast of a search that is only planned."""
-    from .._search.forecast.forecast import foretell
+    from .._search.forecast.forecast import forecast_search
     from .._search.plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
     _tell(planned.lines())
     _tell_idle(options, next(iter(planned.spaces.values())).policy)
-    told = foretell(planned, options, workers=workers)
+    told = forecast_search(planned, options, workers=workers)
     if as_json:
         print_json(told.to_json())
         return
@@ -169,7 +169,7 @@ def _foretell(setup: Setup, workers: int) -> None:
     """Tell what a search that begins now will take; what was begun is estimated as it goes on."""
     from .._core.words import clock
     from .._search.forecast.estimate import seconds_left
-    from .._search.forecast.forecast import foretell_and_store
+    from .._search.forecast.forecast import forecast_and_store
 
     if setup.resumed:
         left = seconds_left(setup.studies, workers=workers)
@@ -179,7 +179,7 @@ def _foretell(setup: Setup, workers: int) -> None:
             )
         return
     try:
-        told = foretell_and_store(setup, workers=workers)
+        told = forecast_and_store(setup, workers=workers)
     except (RuntimeError, EgnasError) as error:
         # A device without the memory for it, say: the search itself divides its batches then.
         errors.print(f"No forecast: {' '.join(str(error).split())}")

@@ -1,7 +1,7 @@
 """Spaces whose rules are an automaton: one question after the other, each with its answer.
 
 Such a walk is searched ahead of its answers (`frontier.py`), and its possible continuations are
-drawn by the odds of its verdicts (`outlook.py`).
+drawn by the odds of its verdicts (`continuation.py`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 
-from . import frontier, outlook, walk
+from . import continuation, frontier, walk
 from .history import Candidate, History
 from .odds import Prior
 from .problem import Space
-from .proposal import Course, Done, Position, Proposal, Prospect, Step, Walk
+from .proposal import Continuation, Done, Position, Proposal, Prospect, Step, Walk
 
 
 class AutomatonSpace(Space):
@@ -39,7 +39,7 @@ class AutomatonSpace(Space):
         """What is expected of each phase; of one that is not named, any verdict alike."""
         return {}
 
-    def by_heart(self, phase: str) -> float:
+    def chance_of_perfect_fit(self, phase: str) -> float:
         """The chance that a network kept in this phase fits its training data perfectly."""
         return 0.0
 
@@ -63,6 +63,6 @@ class AutomatonSpace(Space):
         """The first step on the likeliest path that trains this candidate; None: it is off it."""
         return walk.step_of(self, history, candidate)
 
-    def courses(self, history: History, generator: Random) -> Iterator[Course]:
+    def continuations(self, history: History, generator: Random) -> Iterator[Continuation]:
         """Courses of the walk, where missing verdicts are drawn by their odds."""
-        return outlook.courses(self, history, generator)
+        return continuation.continuations(self, history, generator)

@@ -19,7 +19,7 @@ from itertools import count, islice
 from .history import Candidate, History, Outcome, Running, Trained
 from .odds import Experience, Odds, bounded
 from .proposal import Done, Position, Proposal, Prospect, Step, Verdict, judge
-from .walk import Automaton, stand
+from .walk import Automaton, decided_steps
 
 HAND_OUT = 0.05
 """Nothing less probable is handed out: its worker would be missing where it is needed."""
@@ -59,7 +59,7 @@ def frontier(space: Automaton, history: History, k: int = 1) -> tuple[Proposal, 
 
 def prospects(space: Automaton, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
     """As `frontier`, with the chances."""
-    steps, position = stand(space, history)
+    steps, position = decided_steps(space, history)
     if isinstance(position, Done):
         return position
     likely = _look_ahead(space, history, steps, position, at_least=HAND_OUT)
@@ -76,7 +76,7 @@ def wanted(
     futures, the chance that the walk asks for it is below `WANTED`, most often nought.
     """
     left = {each for each in in_flight if isinstance(history.outcome(each), Running | None)}
-    steps, position = stand(space, history)
+    steps, position = decided_steps(space, history)
     found: set[Candidate] = set()
     if not isinstance(position, Done):
         for prospect in _look_ahead(space, history, steps, position, at_least=WANTED):

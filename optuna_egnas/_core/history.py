@@ -170,7 +170,7 @@ class History:
     @classmethod
     def of(cls, observations: Iterable[Observation]) -> History:
         """Read the trials of a study; their order does not matter."""
-        return Ledger().history(observations)
+        return Observations().history(observations)
 
     def with_outcome(self, candidate: Candidate, outcome: Outcome) -> History:
         """The same history with one more outcome."""
@@ -188,7 +188,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Observations:
     """Observations by candidate and number; writing one down twice changes nothing.
 
     `forgotten`: numbers of trials whose failures say nothing.
@@ -199,8 +199,8 @@ class Ledger:
 
     def write(self, observation: Observation) -> None:
         """Keep what a finished trial has said."""
-        page = self.finished.setdefault(observation.candidate, {})
-        page[observation.number] = observation
+        by_number = self.finished.setdefault(observation.candidate, {})
+        by_number[observation.number] = observation
 
     def history(self, unfinished: Iterable[Observation]) -> History:
         """A history of all that is kept, and of what trials say that have not finished."""

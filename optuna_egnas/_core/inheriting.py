@@ -43,11 +43,11 @@ class _Inheriting:
         if self.parent is not None and incumbent is not None and self.trained_on is None:
             itself = replace(incumbent, candidate=self.parent)
             trained_on = step.as_incumbent() if step.passed else itself
-            return _stand(self.rules, self.share, parent=self.parent, trained_on=trained_on)
+            return _position(self.rules, self.share, parent=self.parent, trained_on=trained_on)
         rules = self.rules.after(replace(step, proposal=self.rules.proposal))
         if step.passed:
-            return _stand(rules, self.share, parent=step.proposal.candidate)
-        return _stand(rules, self.share, parent=self.parent, trained_on=self.trained_on)
+            return _position(rules, self.share, parent=step.proposal.candidate)
+        return _position(rules, self.share, parent=self.parent, trained_on=self.trained_on)
 
 
 def inheriting(rules: Position, share: float | None) -> Position:
@@ -62,12 +62,12 @@ def inheriting(rules: Position, share: float | None) -> Position:
     """
     if share is None:
         return rules
-    begun = _stand(rules, share)
+    begun = _position(rules, share)
     assert not isinstance(begun, Done)
     return begun
 
 
-def _stand(
+def _position(
     rules: Position | Done,
     share: float,
     *,

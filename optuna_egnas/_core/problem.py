@@ -17,7 +17,7 @@ from ..errors import InvalidSpace
 from .declared import check_options, option
 from .history import Candidate, History, Running, Trained
 from .network import Network, Shape
-from .proposal import Course, Done, Incumbent, Proposal, Prospect, Step, Walk
+from .proposal import Continuation, Done, Incumbent, Proposal, Prospect, Step, Walk
 from .text import short
 from .walk import answered
 
@@ -178,7 +178,7 @@ class Space:
             each for each in in_flight if isinstance(history.outcome(each), Running | None)
         )
 
-    def courses(self, history: History, generator: Random) -> Iterator[Course]:
+    def continuations(self, history: History, generator: Random) -> Iterator[Continuation]:
         """Courses without end that the study may take from here, each drawn anew.
 
         By default all that is asked for is trained, with scores drawn evenly from 0 to 1.
@@ -190,7 +190,9 @@ class Space:
                 answer = Trained(score=generator.random())
                 known = known.with_outcome(ahead[0].candidate, answer)
                 ahead = self.frontier(known)
-            yield Course(left=tuple(left), found=ahead.found if isinstance(ahead, Done) else None)
+            yield Continuation(
+                left=tuple(left), found=ahead.found if isinstance(ahead, Done) else None
+            )
 
     def params(self, network: Network) -> int:
         """Trainable parameters of a network for this task; by default counted on its module."""

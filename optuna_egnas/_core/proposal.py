@@ -87,8 +87,8 @@ class Bar:
     @property
     def at_least(self) -> float | None:
         """What a score must reach, as far as it is known: more than this, where it is a guess."""
-        floor = self.incumbent.at_least if self.incumbent else None
-        return None if floor is None else floor + self.gain
+        least = self.incumbent.at_least if self.incumbent else None
+        return None if least is None else least + self.gain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,8 +232,8 @@ class Prospect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """One course of a study to its end.
+class Continuation:
+    """One continuation of a study to its end.
 
     `left` are the trainings that it still needs, in order; `found` is None where it ends without
     a network.
@@ -243,8 +243,8 @@ class Course:
         >>> from optuna_egnas.methods import History
         >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
         >>> from random import Random
-        >>> course = next(space.courses(History(), Random(0)))
-        >>> len(course.left) > 1
+        >>> continuation = next(space.continuations(History(), Random(0)))
+        >>> len(continuation.left) > 1
         True
     """
 

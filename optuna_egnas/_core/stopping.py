@@ -111,7 +111,7 @@ class Stop:
     forecast: Forecast
 
 
-def verdict(
+def stopping_decision(
     curve: Curve,
     finished: Sequence[Curve],
     bars: Bars,

@@ -26,7 +26,7 @@ class Automaton(Protocol):
     def priors(self) -> Mapping[str, Prior]:
         """What is expected of each phase."""
 
-    def by_heart(self, phase: str) -> float:
+    def chance_of_perfect_fit(self, phase: str) -> float:
         """The chance that a network kept in this phase fits its training data perfectly."""
 
     def begin(self) -> Position:
@@ -40,12 +40,12 @@ def propose(space: Automaton, history: History) -> Proposal | Done:
 
 def follow(space: Automaton, history: History) -> Walk:
     """The walk as far as it is decided."""
-    steps, position = stand(space, history)
+    steps, position = decided_steps(space, history)
     end = position if isinstance(position, Done) else position.proposal
     return Walk(steps=steps, next=end)
 
 
-def stand(space: Automaton, history: History) -> tuple[tuple[Step, ...], Position | Done]:
+def decided_steps(space: Automaton, history: History) -> tuple[tuple[Step, ...], Position | Done]:
     """The decided steps, and where the automaton stands after them."""
     steps: list[Step] = []
     position: Position | Done = space.begin()
@@ -60,11 +60,11 @@ def stand(space: Automaton, history: History) -> tuple[tuple[Step, ...], Positio
 
 def step_of(space: Automaton, history: History, candidate: Candidate) -> Step | None:
     """The first step on the likeliest path that trains this candidate; None: it is off it."""
-    steps = _bet(space, history)
+    steps = _likely_steps(space, history)
     return next((step for step in steps if step.proposal.candidate == candidate), None)
 
 
-def _bet(space: Automaton, history: History) -> Iterator[Step]:
+def _likely_steps(space: Automaton, history: History) -> Iterator[Step]:
     """All steps to the end; where an answer is missing, the verdict is the likeliest."""
     position: Position | Done = space.begin()
     while not isinstance(position, Done):

@@ -11,8 +11,8 @@ from .._storage.attributes import of_trial
 from .._storage.link import Link
 from .._storage.private import all_trials
 from ..errors import SearchError
+from ..evaluation.engine.candidate import Task, train_as
 from ..evaluation.engine.conditions import conditions
-from ..evaluation.engine.course import Task, train_as
 from ..evaluation.engine.records import EpochRecord
 from .identity import stored_images, stored_recipe
 from .plan import choose_device

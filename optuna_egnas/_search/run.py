@@ -14,7 +14,7 @@ from .._storage.outage import waiting
 from ..evaluation.engine.conditions import conditions, threads_for
 from ..evaluation.objective import CandidateFailed, Objective
 from ..options import SearchOptions
-from ..visualization._dashboard import Board
+from ..visualization._dashboard import DashboardWriter
 from .forecast.estimate import told
 from .studies import LinkedStudies
 
@@ -38,7 +38,7 @@ def run(setup: Setup) -> None:
     link = setup.studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
-    board = board_of(setup.studies, setup.storage)
+    board = dashboard_writer(setup.studies, setup.storage)
     with waiting():
         with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
             ended = all(
@@ -50,9 +50,9 @@ def run(setup: Setup) -> None:
         board.update(last=True)
 
 
-def board_of(studies: LinkedStudies, storage: str) -> Board:
+def dashboard_writer(studies: LinkedStudies, storage: str) -> DashboardWriter:
     """What keeps the dashboard of a search up to date, its times included."""
-    return Board(
+    return DashboardWriter(
         studies=studies,
         storage=storage,
         times=lambda search: told(search, finished=search.result().finished),
@@ -77,7 +77,9 @@ def finish(setup: Setup) -> None:
         setup.objective.forget(setup.studies.study(role))
 
 
-def _run_walk(studies: LinkedStudies, role: str, objective: Objective, board: Board) -> bool:
+def _run_walk(
+    studies: LinkedStudies, role: str, objective: Objective, board: DashboardWriter
+) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     # This thread trains nothing now: what it has left was interrupted while the storage was away.
     fail_own(studies.study(role))

@@ -11,10 +11,10 @@ from ..errors import EgnasWarning
 from ..evaluation.account import Progress
 from ..evaluation.engine.conditions import plain_modes
 from ..options import SearchOptions
+from .pool import check_workers, run
 from .setup import prepare
 from .studies import LinkedStudies
 from .worker import Job
-from .workers import check_workers, run
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

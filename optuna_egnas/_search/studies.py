@@ -39,7 +39,7 @@ from .._storage.urls import DEFAULT_URL
 from ..errors import InvalidSpace, SearchError
 from ..pruners import BudgetPruner
 from ..samplers._method import MethodSampler
-from ..visualization._html import page
+from ..visualization._html import notebook_html
 from .same import check_plain, check_same_search
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class LinkedStudies(StoredStudies):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        return page(self)
+        return notebook_html(self)
 
 
 def create_linked_studies(

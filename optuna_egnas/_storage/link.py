@@ -138,7 +138,7 @@ def unreadable(storage: BaseStorage) -> dict[str, str]:
         try:
             read_link(attributes)
         except SearchError as error:
-            found[_told_name(study, attributes[RECORD])] = f"The study {quoted(study)}: {error}"
+            found[_stored_name(study, attributes[RECORD])] = f"The study {quoted(study)}: {error}"
     return found
 
 
@@ -157,7 +157,7 @@ def no_search(storage: BaseStorage, name: str) -> SearchError:
     return SearchError(f"There is no search named {quoted(name)}: {there}.")
 
 
-def _told_name(study: str, record: Any) -> str:
+def _stored_name(study: str, record: Any) -> str:
     """What a search is called that cannot be read: by its record, else by its study's name."""
     told = record.get("name") if isinstance(record, dict) else None
     if isinstance(told, str) and told.strip():

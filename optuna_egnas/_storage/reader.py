@@ -30,9 +30,9 @@ from .._core.history import (
     Event,
     Failed,
     History,
-    Ledger,
     Lost,
     Observation,
+    Observations,
     Outcome,
     Running,
     Stopped,
@@ -131,12 +131,12 @@ def suggest(trial: Trial, space: Space, names: Any = None) -> Candidate:
 class Reading:
     """What one trial says: an observation, or that its claim came back as something else.
 
-    `diverted` is a candidate that was proposed, but not trained: a parameter is fixed by others,
+    `overridden` is a candidate that was proposed, but not trained: a parameter is fixed by others,
     or the objective's range does not hold the value that was proposed.
     """
 
     observation: Observation | None = None
-    diverted: Candidate | None = None
+    overridden: Candidate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class View:
     """The trials of a study now: its history, and what was proposed without being trained."""
 
     history: History
-    diverted: frozenset[Candidate]
+    overridden: frozenset[Candidate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +159,8 @@ class Reader:
     names: Any
     sign: float
     owned: frozenset[str]
-    _ledger: Ledger = field(default_factory=Ledger)
-    _in_vain: set[Candidate] = field(default_factory=set)
+    _ledger: Observations = field(default_factory=Observations)
+    _overridden: set[Candidate] = field(default_factory=set)
     _kept: set[int] = field(default_factory=set)
 
     @classmethod
@@ -192,7 +192,9 @@ class Reader:
             for seen in readings
             if seen.observation is not None and seen.observation.number not in kept
         ]
-        return View(history=self._ledger.history(unfinished), diverted=frozenset(self._in_vain))
+        return View(
+            history=self._ledger.history(unfinished), overridden=frozenset(self._overridden)
+        )
 
     def unread(self, below: int) -> list[int] | None:
         """The few trials numbered below that are not kept yet; None where they may be many."""
@@ -214,8 +216,8 @@ class Reader:
         reading = self._read(trial)
         if reading.observation is not None:
             self._ledger.write(reading.observation)
-        if reading.diverted is not None:
-            self._in_vain.add(reading.diverted)
+        if reading.overridden is not None:
+            self._overridden.add(reading.overridden)
         self._kept.add(trial.number)
         return reading
 
@@ -226,13 +228,13 @@ class Reader:
         check_trial(trial, self.space.network_from_json)
         candidate, event = self.candidate(trial), _event(trial, self.sign)
         claim = claimed(trial, self.space)
-        diverted = claim if claim and not self._agrees(trial, claim) else None
+        overridden = claim if claim and not self._agrees(trial, claim) else None
         if candidate is None or event is None:
-            return Reading(diverted=diverted)
+            return Reading(overridden=overridden)
         observation = Observation(
             number=trial.number, candidate=candidate, event=event, finished=_finished(trial)
         )
-        return Reading(observation=observation, diverted=diverted)
+        return Reading(observation=observation, overridden=overridden)
 
     def _uses_ours(self, trial: FrozenTrial) -> bool:
         return not self.owned.isdisjoint(trial.params)

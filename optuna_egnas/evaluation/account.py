@@ -49,7 +49,7 @@ class Progress:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Life:
+class Heartbeat:
     """The signs of life of one trial, each seldom enough to cost nothing.
 
     While its context is open they are also written in the middle of long epochs.
@@ -61,7 +61,7 @@ class Life:
     _last: float = float("-inf")
     _ended: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Life:
+    def __enter__(self) -> Heartbeat:
         if self.patience is not None:
             threading.Thread(target=self._show_in_epochs, daemon=True).start()
         return self
@@ -93,7 +93,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Account:
+class TrialReport:
     """Says of one trial what it is, how it goes and what it means, in words.
 
     It holds all that is read at the beginning of a trial and handed down. `step` is its place on
@@ -108,7 +108,7 @@ class Account:
     link: Link
     partners: Partners
     watch: Callable[[Progress], None] | None
-    life: Life
+    life: Heartbeat
 
     def begin(self) -> None:
         """Write what the dashboard shows of a candidate."""

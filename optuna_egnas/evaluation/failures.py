@@ -21,12 +21,12 @@ from .._core.proposal import Done
 from .._storage.claims import FORGETS
 from .._storage.private import all_trials
 from ..errors import SearchError
-from .engine.course import lacks_memory
+from .engine.candidate import lacks_memory
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from .account import Account
+    from .account import TrialReport
 
 
 ENOUGH = 2
@@ -35,7 +35,9 @@ SHOWN = 160
 """Characters of an error that are shown."""
 
 
-def check_place(account: Account, error: BaseException | None, device: torch.device) -> None:
+def check_environment(
+    account: TrialReport, error: BaseException | None, device: torch.device
+) -> None:
     """After the failure of its candidate was written: refuse to go on where it is not its own.
 
     It is not where, of a study that begins by itself and has trained none, another network has
@@ -68,7 +70,7 @@ def check_place(account: Account, error: BaseException | None, device: torch.dev
 
 
 def _never_trained(
-    account: Account, trials: Sequence[FrozenTrial], *, memory: bool
+    account: TrialReport, trials: Sequence[FrozenTrial], *, memory: bool
 ) -> set[int] | None:
     """Failures of a study that begins by itself and has trained nothing; None where they count."""
     if method(account.reader.space.method).role(account.link.role).start is not None:
@@ -86,7 +88,7 @@ def _never_trained(
 
 
 def _taken_memory(
-    account: Account, trials: Sequence[FrozenTrial], device: torch.device
+    account: TrialReport, trials: Sequence[FrozenTrial], device: torch.device
 ) -> set[int] | None:
     """Failures of a candidate by memory that it would have had before; None where they count."""
     if not account.is_given_up():
@@ -115,7 +117,7 @@ def is_crowded(device: torch.device) -> bool:
     return total - free - torch.cuda.memory_reserved(device) >= total / 2
 
 
-def _is_last(account: Account) -> bool:
+def _is_last(account: TrialReport) -> bool:
     """Whether the walk ends with nothing where the candidate is refused."""
     history = account.reader.history(account.trial.study)
     refused = history.with_outcome(account.candidate, Failed(reason="", final=True))

@@ -27,12 +27,12 @@ from .._storage.link import Link, Partners, read_link, start_of
 from .._storage.private import all_trials, study_attributes
 from .._storage.reader import Reader, suggest
 from ..errors import EgnasError, SearchError
-from .account import Account, Life, Progress
+from .account import Heartbeat, Progress, TrialReport
+from .engine.candidate import Task, Weights, train_candidate
 from .engine.checkpoint import Checkpoint, Checkpoints, Place
-from .engine.course import Task, Weights, train_candidate
 from .engine.loop import NonFiniteLoss
 from .engine.records import EpochRecord
-from .failures import check_place
+from .failures import check_environment
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -59,7 +59,7 @@ class Objective:
 
     Raises, when called:
         CandidateFailed: the training failed; the trial has the reason as its attribute `error`.
-        SearchError: so it did, but not by its candidate; see `check_place`.
+        SearchError: so it did, but not by its candidate; see `check_environment`.
     """
 
     training: LabelledImages
@@ -113,7 +113,7 @@ class Objective:
         # Its parameters do not say whose weights it begins with; its claim does.
         candidate = reader.candidate(frozen)
         assert candidate is not None, "all of its parameters were suggested"
-        account = Account(
+        account = TrialReport(
             trial=trial,
             reader=reader,
             candidate=candidate,
@@ -122,12 +122,12 @@ class Objective:
             link=link,
             partners=Partners(trial.study, link),
             watch=self.watch,
-            life=Life(trial=trial, patience=patience_of(frozen)),
+            life=Heartbeat(trial=trial, patience=patience_of(frozen)),
         )
         with account.life:
             return self._score(account)
 
-    def _score(self, account: Account) -> float:
+    def _score(self, account: TrialReport) -> float:
         """Train a trial's candidate, or take over what is known of it."""
         reader, candidate = account.reader, account.candidate
         account.begin()
@@ -149,7 +149,7 @@ class Objective:
             raise
         except CandidateFailed as failure:
             try:
-                check_place(account, failure.__cause__, self.device)
+                check_environment(account, failure.__cause__, self.device)
             except SearchError:
                 place.write()
                 raise
@@ -157,11 +157,11 @@ class Objective:
             place.remove() if account.is_given_up() else place.write()
             raise
 
-    def _train(self, account: Account, place: Place) -> float:
+    def _train(self, account: TrialReport, place: Place) -> float:
         trial, start = account.trial, place.newest()
         account.resume(start.epoch if start else 0)
         records: list[EpochRecord] = []
-        run = self._course(account, account.candidate, place, start)
+        run = self._training_of(account, account.candidate, place, start)
         with closing(run):
             for record in _guarded(trial, run):
                 records.append(record)
@@ -175,13 +175,13 @@ class Objective:
         score = max(record.valid_accuracy for record in records)
         step = account.judge(score, max(record.train_accuracy for record in records))
         if account.reader.space.inherit is not None:
-            self._hand_on(account, step, place)
+            self._keep_weights(account, step, place)
         place.remove()
         return score
 
-    def _course(
+    def _training_of(
         self,
-        account: Account,
+        account: TrialReport,
         candidate: Candidate,
         place: Place,
         start: Checkpoint | None,
@@ -193,7 +193,7 @@ class Objective:
         task = self.task(account.reader)
         return train_candidate(task, candidate, start=start, place=place, inherited=inherited)
 
-    def _weights(self, account: Account, candidate: Candidate) -> Weights:
+    def _weights(self, account: TrialReport, candidate: Candidate) -> Weights:
         """The final weights of a finished candidate.
 
         Where they are not kept, in a place that another machine does not see, say, the candidate
@@ -206,7 +206,7 @@ class Objective:
             return kept
         account.trial.set_user_attr("parent_trained_again", True)
         try:
-            with closing(self._course(account, candidate, place, place.newest())) as run:
+            with closing(self._training_of(account, candidate, place, place.newest())) as run:
                 for record in _guarded(account.trial, run):
                     account.life.show(record.seconds)
                     if _should_stop(account, last=False):
@@ -218,7 +218,7 @@ class Objective:
         place.remove()
         return place.latest_weights()
 
-    def _hand_on(self, account: Account, step: Step | None, place: Place) -> None:
+    def _keep_weights(self, account: TrialReport, step: Step | None, place: Place) -> None:
         """Keep the weights of a candidate that may yet have children, until it has no more."""
         candidate = account.candidate
         if candidate.is_trained_on or (step is not None and not step.passed):
@@ -242,7 +242,7 @@ def _read(study: Study) -> tuple[Link, Reader]:
     return link, Reader.of(study, start_of(study, link))
 
 
-def _trained_elsewhere(account: Account) -> tuple[str, FrozenTrial] | None:
+def _trained_elsewhere(account: TrialReport) -> tuple[str, FrozenTrial] | None:
     """An earlier study's finished trial of the same candidate, with the name of that study.
 
     It would come out the same to the last bit, since its seed is derived from the candidate.
@@ -256,7 +256,7 @@ def _trained_elsewhere(account: Account) -> tuple[str, FrozenTrial] | None:
     return None
 
 
-def _should_stop(account: Account, *, last: bool) -> bool:
+def _should_stop(account: TrialReport, *, last: bool) -> bool:
     """Whether the pruner stops the trial, or a limit of its search; never at its last epoch."""
     trial = account.trial
     if trial.should_prune():

@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from .._core.budget import POLICIES, REFERENCE, Budget, Policy, Size, budget_for
-from .._core.stopping import Bars, Stop, verdict
+from .._core.stopping import Bars, Stop, stopping_decision
 from .._core.text import short
 from .._storage.claims import HOPELESS, PREMISE, claimed, is_ahead, write_stop
 from .._storage.private import all_trials, key_of
@@ -200,7 +200,7 @@ class BudgetPruner(BasePruner):
         if epochs is None:
             return None
         from_zero = any(0 in other.intermediate_values for other in (trial, *complete))
-        return verdict(
+        return stopping_decision(
             reading.curve(trial, epochs, from_zero=from_zero),
             reading.finished(complete, from_zero=from_zero),
             bars,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 POLL = 0.2
 """Seconds between two looks while all that is left is in flight."""
-DIVERTED = (
+OVERRIDDEN = (
     "The walk ends here: its next candidate was handed out and came back as another one. Fix none "
     "of the sampler's parameters, and let the objective's ranges hold those of the space."
 )
@@ -195,13 +195,13 @@ class MethodSampler(BaseSampler):
     ) -> tuple[Prospect, ...] | Done:
         reader, _ = self._read(study)
         view = reader.view(trials)
-        ahead = reader.space.prospects(view.history, k + len(view.diverted))
+        ahead = reader.space.prospects(view.history, k + len(view.overridden))
         if isinstance(ahead, Done):
             return ahead
-        free = [each for each in ahead if each.proposal.candidate not in view.diverted]
+        free = [each for each in ahead if each.proposal.candidate not in view.overridden]
         # What the walk asks for in all its futures comes first: without it there is no going on.
         if ahead and ahead[0].is_certain and ahead[0] not in free:
-            return Done(found=None, cut_short=DIVERTED)
+            return Done(found=None, cut_short=OVERRIDDEN)
         return tuple(free[:k])
 
     def _claim(

@@ -35,7 +35,7 @@ SECONDS, SHARE = 5.0, 20.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Board:
+class DashboardWriter:
     """What the dashboard shows of one search, as far as this process knows.
 
     Args:

@@ -36,7 +36,7 @@ CELL = "padding: 2px 14px 2px 0; text-align: left; vertical-align: top"
 TABLE = "color: inherit; font-size: inherit"
 
 
-def page(studies: StoredStudies) -> str:
+def notebook_html(studies: StoredStudies) -> str:
     """A search as HTML."""
     result = studies.result()
     told = entries(studies)

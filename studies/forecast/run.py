@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import optuna
 
 from optuna_egnas._search.forecast.estimate import review
-from optuna_egnas._search.forecast.forecast import foretell_and_store
+from optuna_egnas._search.forecast.forecast import forecast_and_store
 from optuna_egnas._search.run import run
 from optuna_egnas._search.setup import prepare
 from optuna_egnas.options import SearchOptions
@@ -42,7 +42,7 @@ def searched(storage: str, name: str, data: str, options: SearchOptions) -> list
     """Actual over typical forecast seconds, and estimated over real rest at three times."""
     setup = prepare(data, storage=storage, name=name, options=options)
     if not setup.resumed:
-        foretell_and_store(setup, workers=1)
+        forecast_and_store(setup, workers=1)
     run(setup)
     seen = review(setup.studies)
     assert seen.forecast is not None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from commands import TINY, Shell
 from optuna.trial import TrialState
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._cli._output import write_file
 from optuna_egnas._core.method import DEFAULT, method
 from optuna_egnas._search.study_file import KINDS, TABLES, read_study_file
 from optuna_egnas.errors import SearchError, TraceError
@@ -149,6 +153,35 @@ def test_a_pipe_or_a_device_is_no_study_file_and_no_trace(tmp_path: Path) -> Non
             read_study_file(tmp_path / name)
         with pytest.raises(TraceError, match="must be a plain file, but is a pipe or a device"):
             read_trace(tmp_path / name)
+
+
+def test_a_trace_goes_into_a_pipe_that_is_read_and_waits_for_no_reader(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Nobody reads it: to open it would wait for ever.
+    with pytest.raises(SystemExit), _seconds_at_most(20):
+        write_file(pipe, "{}")
+
+    read = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_file(pipe, "{}")
+        assert os.read(read, 9) == b"{}"
+    finally:
+        os.close(read)
+
+
+@contextmanager
+def _seconds_at_most(seconds: int) -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise AssertionError(f"it still waits after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_study_file_says_the_precision_in_one_of_two_places(tmp_path: Path) -> None:

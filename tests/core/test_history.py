@@ -4,7 +4,7 @@ import pytest
 from walking import Outcome
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.history import Event, Ledger, Lost, Observation
+from optuna_egnas._core.history import Event, Lost, Observation, Observations
 from optuna_egnas.methods import Candidate, Failed, History, Running, Stopped, Trained
 
 ONE = Candidate(architecture=Architecture.chain(depth=3, width=8), epochs=5)
@@ -75,7 +75,7 @@ def test_budget_and_replicate_tell_candidates_apart() -> None:
     [(BROKEN, None), (NAN, None), (GOOD, GOOD), (Stopped(reason="slow"), Stopped(reason="slow"))],
 )
 def test_failures_alone_are_forgotten(event: Event, outcome: Outcome | None) -> None:
-    ledger = Ledger()
+    ledger = Observations()
     for number in range(2):
         ledger.write(Observation(number=number, candidate=ONE, event=event, finished=1.0))
     assert ledger.history(()).outcome(ONE) == event

@@ -10,8 +10,8 @@ from walking import EGNAS
 from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.candidate import Task
 from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
-from optuna_egnas.evaluation.engine.course import Task
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.methods import Candidate
 

@@ -29,7 +29,7 @@ from optuna_egnas import Architecture, LinkedStudies, create_linked_studies, loa
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation import failures as _failures
 from optuna_egnas.evaluation import objective as _objective
-from optuna_egnas.evaluation.engine import course as _course
+from optuna_egnas.evaluation.engine import candidate as _candidate
 from optuna_egnas.evaluation.objective import CandidateFailed
 from optuna_egnas.methods import Candidate
 
@@ -54,13 +54,13 @@ class Broken:
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Broken:
-    broken, whole = Broken(), _course._epochs
+    broken, whole = Broken(), _candidate._epochs
 
     def epochs(task: Any, candidate: Candidate, *rest: Any) -> Iterator[Any]:
         broken.check(candidate.architecture)
         yield from whole(task, candidate, *rest)
 
-    monkeypatch.setattr(_course, "_epochs", epochs)
+    monkeypatch.setattr(_candidate, "_epochs", epochs)
     return broken
 
 
@@ -190,7 +190,7 @@ def spoilt(egnas: Shell, broken: Broken, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A search that an older version has let end with nothing but failures."""
     broken.message = "no kernel image"
     with monkeypatch.context() as patched:
-        patched.setattr(_objective, "check_place", lambda *_: None)
+        patched.setattr(_objective, "check_environment", lambda *_: None)
         with pytest.raises(SearchError, match="every network that it asked for failed"):
             searched(egnas.folder, **SHORT)
     broken.message = None

@@ -17,8 +17,8 @@ import pytest
 from searching import NAME, bars, left_over, options, prepare, url
 
 from optuna_egnas import load_linked_studies
+from optuna_egnas._search import pool as _pool
 from optuna_egnas._search import worker as _worker
-from optuna_egnas._search import workers as _workers
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.worker import Job
 from optuna_egnas._storage.opening import open_storage
@@ -98,10 +98,10 @@ def test_what_all_workers_say_is_passed_on_once(caplog: pytest.LogCaptureFixture
     told: queue.Queue[Any] = queue.Queue()
     for _ in range(3):
         _worker.QueueHandler(told).emit(
-            _workers.logger.makeRecord("optuna_egnas", 30, "", 0, "It is full.", (), None)
+            _pool.logger.makeRecord("optuna_egnas", 30, "", 0, "It is full.", (), None)
         )
 
-    assert [*_workers._listen(told, [], None)] == []
+    assert [*_pool._listen(told, [], None)] == []
 
     assert [record.getMessage() for record in caplog.records] == ["It is full."]
 

@@ -187,13 +187,13 @@ def test_a_trial_that_came_back_as_another_one_goes_on() -> None:
     study = study_with_pruner()
     trials = [ask(study) for _ in range(4)]
     study.sampler = optuna.samplers.PartialFixedSampler({"depth": 10}, MacroSampler(SPACE))
-    diverted = ask(study)
+    overridden = ask(study)
     study.sampler = MacroSampler(SPACE)
-    assert diverted.params["depth"] == 10
+    assert overridden.params["depth"] == 10
 
     end_depth_phase(study, trials)
 
-    assert diverted.should_prune() is False
+    assert overridden.should_prune() is False
 
 
 def test_studies_of_others_are_left_alone() -> None:

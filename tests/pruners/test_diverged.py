@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 from walking import macro
 
 from optuna_egnas import Budget, BudgetPruner, MacroSampler
-from optuna_egnas._core.stopping import Bars, Curve, Keep, Stop, predict, verdict
+from optuna_egnas._core.stopping import Bars, Curve, Keep, Stop, predict, stopping_decision
 
 EPOCHS = 10
 Draw = Callable[[random.Random], float]
@@ -62,7 +62,7 @@ def test_any_finite_values_get_a_verdict(kind: str) -> None:
         bars = Bars(accept=draw(dice), neutral=dice.choice((None, draw(dice))))
         error = dice.choice((None, DENORMAL, abs(draw(dice))))
 
-        said = verdict(candidate, finished, bars, risk=dice.random(), error=error)
+        said = stopping_decision(candidate, finished, bars, risk=dice.random(), error=error)
         foreseen = predict(candidate, finished, error=error)
 
         assert isinstance(said, Keep) or 0 <= said.chance < 1
@@ -77,7 +77,7 @@ def test_the_unit_of_the_values_plays_no_part(exponent: int) -> None:
         for _ in range(30):
             finished = [drawn(dice, lambda dice: scale * dice.random()) for _ in range(9)]
             candidate = drawn(dice, lambda dice: scale * dice.random(), until=8)
-            stop = verdict(candidate, finished, Bars(accept=2 * scale), risk=0.5)
+            stop = stopping_decision(candidate, finished, Bars(accept=2 * scale), risk=0.5)
             said.append(stop.chance if isinstance(stop, Stop) else stop)
         return said
 

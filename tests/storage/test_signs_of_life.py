@@ -169,7 +169,7 @@ def test_signs_are_written_in_the_middle_of_a_long_epoch(
         _account, "write_sign", lambda of, *_: (written.append("sign"), of.set_user_attr("s", 1))
     )
 
-    with _account.Life(trial=trial, patience=900.0) as life:
+    with _account.Heartbeat(trial=trial, patience=900.0) as life:
         life.show()
         # The epoch: nothing is called until it has ended.
         deadline = time.monotonic() + 30

@@ -16,10 +16,10 @@ from commands import TINY, Shell
 from walking import EGNAS
 
 from optuna_egnas import LinkedStudies, create_linked_studies, load_linked_studies
-from optuna_egnas._search.run import board_of
+from optuna_egnas._search.run import dashboard_writer
 from optuna_egnas._storage.urls import full_url
 from optuna_egnas.visualization import _dashboard as dashboard
-from optuna_egnas.visualization._dashboard import Board
+from optuna_egnas.visualization._dashboard import DashboardWriter
 from optuna_egnas.visualization._entries import entries
 from optuna_egnas.visualization._notes import MARK, merged, study_note
 
@@ -116,7 +116,7 @@ def test_what_users_write_below_stays_and_so_does_a_note_of_their_own(egnas: She
     save_note(studies.macro, below)
     save_note(studies.micro, "All mine.")
 
-    Board(studies=studies, storage="x").update(last=True)
+    DashboardWriter(studies=studies, storage="x").update(last=True)
 
     assert get_note(studies.macro).endswith("\nTo be run on the GPU.")
     assert "Finished" in get_note(studies.macro)
@@ -157,15 +157,15 @@ def test_writing_again_changes_nothing(finished: Shell, egnas: Shell) -> None:
     before = studies_shown(egnas)
     url = full_url(f"sqlite:///{finished.folder}/egnas.db")
 
-    board_of(opened(egnas), url).update(last=True)
+    dashboard_writer(opened(egnas), url).update(last=True)
 
     assert studies_shown(egnas) == before, "not even a version"
 
 
 def test_updates_are_rare(egnas: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Board] = []
-    monkeypatch.setattr(Board, "_update", lambda board: seen.append(board))
-    board = Board(studies=opened(egnas), storage="x")
+    seen: list[DashboardWriter] = []
+    monkeypatch.setattr(DashboardWriter, "_update", lambda board: seen.append(board))
+    board = DashboardWriter(studies=opened(egnas), storage="x")
 
     for _ in range(3):
         board.update()

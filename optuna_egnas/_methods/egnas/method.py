@@ -16,9 +16,9 @@ from .architecture import as_chain
 from .bounds import largest_chain
 from .cost import count_params
 from .policies import POLICIES, start_from
-from .profile import Profile, profile
 from .sample import sample
 from .space import MacroSpace, MicroSpace
+from .survey import SpaceSurvey, survey
 
 SHARED = (
     "input_shape",
@@ -140,11 +140,11 @@ class Egnas(Method):
         assert isinstance(macro, MacroSpace)
         return [*sample(macro)]
 
-    def survey(self, spaces: Mapping[str, Space]) -> Profile:
+    def survey(self, spaces: Mapping[str, Space]) -> SpaceSurvey:
         """How many chains there are, their sizes, and how many fit the limits."""
         macro = spaces["macro"]
         assert isinstance(macro, MacroSpace)
-        return profile(macro)
+        return survey(macro)
 
     def build(self, network: Network, *, input_shape: Shape, classes: int, generator: Any) -> Any:
         """The chain as a torch module."""

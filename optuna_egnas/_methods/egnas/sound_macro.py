@@ -136,8 +136,8 @@ def _try_depth(
     architecture = widest_chain(space, ladder.next)
     assert architecture is not None, "the deepest that fits bounds the ladder"
     bar = None if likely else Bar(incumbent=incumbent, strict=True)
-    bet = Verdict.REFUSED if ladder.refining else Verdict.ACCEPTED
-    proposal = _ask(space, "depth", architecture, bar, likely or bet)
+    assumed = Verdict.REFUSED if ladder.refining else Verdict.ACCEPTED
+    proposal = _ask(space, "depth", architecture, bar, likely or assumed)
     return _Deepening(
         space=space, proposal=proposal, ladder=ladder, incumbent=incumbent, fails=fails
     )

@@ -58,7 +58,7 @@ class MacroSpace(MacroBounds):
         """The automaton at its start."""
         return inheriting(POLICIES[self.policy].macro(self), self.inherit)
 
-    def by_heart(self, phase: str) -> float:
+    def chance_of_perfect_fit(self, phase: str) -> float:
         """The chance that a network kept in this phase fits its training data perfectly."""
         if phase != "depth":
             return 0.0

@@ -30,13 +30,13 @@ from ..._storage.urls import DEFAULT_URL
 from ...errors import SearchError
 from ...evaluation.data.ground import GROUND
 from ...evaluation.engine.augmentation import channel_statistics
+from ...evaluation.engine.candidate import Task, candidate_training, lacks_memory
 from ...evaluation.engine.checkpoint import Checkpoint, Checkpoints, Place
 from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
-from ...evaluation.engine.course import Task, course, lacks_memory
 from ...evaluation.trained.examination import examine
 from ...evaluation.trained.network_file import TrainedNetwork
 from ..identity import read_recipe
-from ..run import board_of
+from ..run import dashboard_writer
 from .networks import read_report, store_final, stored_report, upload_report
 from .result import FinalResult
 from .setup import FinalProgress, FinalSetup, prepare_final
@@ -123,7 +123,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     space, link = studies.link.space, studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
-    board = board_of(studies, setup.storage)
+    board = dashboard_writer(studies, setup.storage)
     with (
         waiting(),
         stopping_in_order(),
@@ -234,7 +234,9 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
         classes=link.space.classes,
         ema=settings.ema,
     )
-    with closing(course(task, _candidate(settings, seed), start=start, place=place)) as run:
+    with closing(
+        candidate_training(task, _candidate(settings, seed), start=start, place=place)
+    ) as run:
         while True:
             try:
                 with interruptible():

@@ -21,10 +21,10 @@ from ..._storage.claims import DROPPED, is_alive
 from ..._storage.limits import epochs_of
 from ..._storage.private import all_trials
 from ..._storage.reader import Reader
-from .courses import (
+from .continuations import (
     Forecast,
     Range,
-    all_courses,
+    all_continuations,
     parameters_of,
     range_of,
     read_forecast,
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ..._storage.studies import StoredStudies
 
 
-COURSES = 15
-"""So many courses are drawn: it is done again and again."""
+CONTINUATIONS = 15
+"""So many continuations are drawn: it is done again and again."""
 MILESTONES = (0.25, 0.5, 0.75)
 """Shares of a search's time at which its estimates of the rest are judged."""
 
@@ -70,7 +70,7 @@ def seconds_left(
     slower = _slower(studies, done, pace)
     if slower is None:
         return None
-    drawn = all_courses(
+    drawn = all_continuations(
         studies.method,
         studies.spaces(),
         lambda role, space: Reader.of(studies.study(role), space).view(done[role]).history,
@@ -78,7 +78,9 @@ def seconds_left(
     )
     factor = slower / speedup(workers)
     behind = _in_flight(studies, done, pace)
-    left = [seconds_of(course, pace) - behind for course in islice(drawn, COURSES)]
+    left = [
+        seconds_of(continuation, pace) - behind for continuation in islice(drawn, CONTINUATIONS)
+    ]
     return range_of([factor * max(0.0, seconds) for seconds in left])
 
 

@@ -14,7 +14,7 @@ from ..identity import recipe_from
 from ..plan import Plan
 from ..setup import moved
 from ..worker import threads_each
-from .courses import Forecast, foresee, seconds_per_write, write_forecast
+from .continuations import Forecast, foresee, seconds_per_write, write_forecast
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Told(NamedTuple):
 
 
 @plain_modes()
-def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
+def forecast_search(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
     """What is known of a search that is only planned; writes nothing."""
     recipe = planned.recipe
     if planned.is_open:
@@ -73,7 +73,7 @@ def foretell(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
 
 
 @plain_modes()
-def foretell_and_store(setup: Setup, *, workers: int) -> Told:
+def forecast_and_store(setup: Setup, *, workers: int) -> Told:
     """What is known of a search that has not begun; its forecast is stored with it."""
     studies, objective = setup.studies, setup.objective
     spaces = studies.spaces()

@@ -10,8 +10,8 @@ from trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples,
 from walking import EGNAS
 
 from optuna_egnas._storage.artifacts import open_artifacts
+from optuna_egnas.evaluation.engine.candidate import train_candidate
 from optuna_egnas.evaluation.engine.checkpoint import KIND, Checkpoint, Checkpoints
-from optuna_egnas.evaluation.engine.course import train_candidate
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.records import EpochRecord
 from optuna_egnas.evaluation.engine.sealed import sealed, unsealed

@@ -11,9 +11,9 @@ from torch import nn
 from trainings import CANDIDATE, RECIPE, place_in, plain, samples, task
 
 from optuna_egnas._methods.egnas import network as _network
-from optuna_egnas.evaluation.engine import course as _course
+from optuna_egnas.evaluation.engine import candidate as _candidate
+from optuna_egnas.evaluation.engine.candidate import lacks_memory, train_as, train_candidate
 from optuna_egnas.evaluation.engine.conditions import conditions
-from optuna_egnas.evaluation.engine.course import lacks_memory, train_as, train_candidate
 from optuna_egnas.evaluation.engine.loop import train
 
 
@@ -126,7 +126,7 @@ class TestMemory:
     def test_memory_is_given_back_before_the_next_attempt(self, tmp_path, monkeypatch):
         monkeypatch.setattr(Hungry, "most", 8)
         given = []
-        monkeypatch.setattr(_course, "give_memory_back", given.append)
+        monkeypatch.setattr(_candidate, "give_memory_back", given.append)
 
         self.records(tmp_path)
 

@@ -9,7 +9,7 @@ from trainings import RECIPE, network_of, place_in, samples, seeded, task, train
 from optuna_egnas import Architecture, Operation
 from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas._methods.egnas.weights import inherit
-from optuna_egnas.evaluation.engine.course import train_candidate
+from optuna_egnas.evaluation.engine.candidate import train_candidate
 from optuna_egnas.evaluation.engine.seed import candidate_seed, seed_of
 from optuna_egnas.methods import Candidate
 

@@ -187,7 +187,7 @@ class TestRefusals:
         def full(*_: object, **__: object) -> None:
             raise RuntimeError("CUDA out of memory.")
 
-        monkeypatch.setattr("optuna_egnas.evaluation.engine.course.train", full)
+        monkeypatch.setattr("optuna_egnas.evaluation.engine.candidate.train", full)
 
         with pytest.raises(SearchError, match="needs more memory than cpu has"):
             trained(ended)

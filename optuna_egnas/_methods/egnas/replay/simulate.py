@@ -127,7 +127,7 @@ def simulate(
             f"A simulation must begin with no trials, but {studies.name!r} has {begun}: "
             "give another storage."
         )
-    floor = _Floor(trace=trace, record=_Record.of(trace), studies=studies, idle=workers)
+    floor = _Simulation(trace=trace, record=_Record.of(trace), studies=studies, idle=workers)
     floor.run()
     walks = [studies.walk(role) for role in studies.roles]
     on_path = sum(len(walk.steps) for walk in walks if walk)
@@ -186,7 +186,7 @@ class _Job:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _Floor:
+class _Simulation:
     """The workers, what they train, and what happens next."""
 
     trace: Trace

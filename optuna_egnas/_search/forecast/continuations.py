@@ -1,8 +1,8 @@
 """How long a search will take, foreseen at its start.
 
-Plausible continuations of all walks are drawn (`_core/outlook.py`), and each of their trainings is
-taken to last as long as the pace says. The forecast is stored with its pace. Seconds are those on
-the clock, with all workers. `estimate.py` goes on from here while the search runs.
+Plausible continuations of all walks are drawn (`_core/continuation.py`), and each of their
+trainings is taken to last as long as the pace says. The forecast is stored with its pace. Seconds
+are those on the clock, with all workers. `estimate.py` goes on from here while the search runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..._core.method import Method
 from ..._core.pace import Pace
 from ..._core.parameters import ranges
 from ..._core.problem import Space
-from ..._core.proposal import Course
+from ..._core.proposal import Continuation
 from ..._storage.attributes import FORECAST_RULE
 from ..._storage.private import study_attributes, write_attribute
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 FORECAST = "egnas:forecast"
-COURSES = 60
-"""So many courses are drawn."""
+CONTINUATIONS = 60
+"""So many continuations are drawn."""
 LOW, HIGH = 0.1, 0.9
-"""The range holds the courses between these shares of them."""
+"""The range holds the continuations between these shares of them."""
 SPEEDUPS = {1: 1.0, 2: 1.89, 4: 3.45, 8: 5.64, 16: 8.10, 32: 8.78}
 """How many times as fast so many workers are: studies/workers/REPORT.md, simulated."""
 
@@ -81,11 +81,13 @@ def foresee(
     method: Method, spaces: Mapping[str, Space], pace: Pace, *, workers: int, seed: int = 0
 ) -> Forecast:
     """A forecast for a search that has not begun."""
-    drawn = list(islice(all_courses(method, spaces, _nothing, Random(seed)), COURSES))
-    seconds = [seconds_of(course, pace) / speedup(workers) for course in drawn]
+    drawn = list(islice(all_continuations(method, spaces, _nothing, Random(seed)), CONTINUATIONS))
+    seconds = [seconds_of(continuation, pace) / speedup(workers) for continuation in drawn]
     spread = range_of(seconds)
     return Forecast(
-        trainings=range_of([float(sum(len(part.left) for part in course)) for course in drawn]),
+        trainings=range_of(
+            [float(sum(len(part.left) for part in continuation)) for continuation in drawn]
+        ),
         seconds=Range(
             spread.low * (1 - min(pace.misfit, 0.9)),
             spread.typical,
@@ -126,13 +128,13 @@ def speedup(workers: int) -> float:
 
 
 class Ahead(NamedTuple):
-    """What one course of a search has still to train in one of its studies."""
+    """What one continuation of a search has still to train in one of its studies."""
 
     space: Space
     left: tuple[Candidate, ...]
 
 
-def all_courses(
+def all_continuations(
     method: Method,
     spaces: Mapping[str, Space],
     told: Callable[[str, Space], History],
@@ -143,7 +145,7 @@ def all_courses(
     `told` gives the history of a study with its space, once its start is known.
     """
     roles = [role.name for role in method.roles]
-    going: dict[tuple[str, Space], Iterator[Course]] = {}
+    going: dict[tuple[str, Space], Iterator[Continuation]] = {}
     known = {roles[0]: told(roles[0], spaces[roles[0]])}
     while True:
         parts: list[Ahead] = []
@@ -159,19 +161,19 @@ def all_courses(
             key = (role.name, space)
             if key not in going:
                 known[role.name] = told(role.name, space)
-                going[key] = space.courses(known[role.name], generator)
-            course = next(going[key])
+                going[key] = space.continuations(known[role.name], generator)
+            continuation = next(going[key])
             # What an earlier study has trained already, the next one takes over.
             before = [each for part in parts for each in part.left]
             earlier = [known[name] for name in roles[: len(parts)]]
             left = tuple(
                 candidate
-                for candidate in course.left
+                for candidate in continuation.left
                 if candidate not in before
                 and all(history.outcome(candidate) is None for history in earlier)
             )
             parts.append(Ahead(space, left))
-            found = course.found
+            found = continuation.found
         yield tuple(parts)
 
 
@@ -179,11 +181,11 @@ def _nothing(role: str, space: Space) -> History:
     return History()
 
 
-def seconds_of(course: tuple[Ahead, ...], pace: Pace) -> float:
-    """Seconds of a course for one worker."""
+def seconds_of(continuation: tuple[Ahead, ...], pace: Pace) -> float:
+    """Seconds of a continuation for one worker."""
     return sum(
         pace.training(part.space, candidate, parameters=parameters_of(part.space))
-        for part in course
+        for part in continuation
         for candidate in part.left
     )
 

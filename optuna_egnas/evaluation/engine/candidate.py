@@ -1,4 +1,4 @@
-"""The course of one candidate's training: from its last checkpoint on, in the memory there is.
+"""The training of one candidate: from its last checkpoint on, in the memory there is.
 
 Where memory runs out, the epoch is trained again from its start with half as many images in one
 pass; their gradients add up to those of the whole batch. Batch norms then normalise each part by
@@ -65,12 +65,14 @@ def train_candidate(
 ) -> Generator[EpochRecord, None, None]:
     """All records of a candidate's training, those of the checkpoint `start` first."""
     yield from start.records if start else ()
-    with closing(course(task, candidate, start=start, place=place, inherited=inherited)) as run:
+    with closing(
+        candidate_training(task, candidate, start=start, place=place, inherited=inherited)
+    ) as run:
         for done in run:
             yield done.records[-1]
 
 
-def course(
+def candidate_training(
     task: Task,
     candidate: Candidate,
     *,

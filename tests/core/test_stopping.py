@@ -16,7 +16,7 @@ from optuna_egnas._core.stopping import (
     measured_unit,
     noise,
     predict,
-    verdict,
+    stopping_decision,
 )
 
 ERROR = 0.002
@@ -51,7 +51,7 @@ BARS = Bars(accept=0.902, neutral=0.9005)
 
 
 def judge(candidate: Curve, *, risk: float = 0.01, error: float | None = ERROR) -> Keep | Stop:
-    return verdict(candidate, FINISHED, BARS, risk=risk, error=error)
+    return stopping_decision(candidate, FINISHED, BARS, risk=risk, error=error)
 
 
 @pytest.mark.parametrize("error", [ERROR, None])
@@ -98,7 +98,7 @@ def test_only_the_hopeless_are_stopped(score: float, until: int, below: str | No
 def test_between_the_bars_a_stop_is_neutral() -> None:
     bars = Bars(accept=0.95, neutral=0.88)
 
-    said = verdict(curve(0.9, until=18), FINISHED, bars, risk=0.01, error=ERROR)
+    said = stopping_decision(curve(0.9, until=18), FINISHED, bars, risk=0.01, error=ERROR)
 
     assert isinstance(said, Stop)
     assert said.below == "accept"
@@ -137,7 +137,7 @@ def test_a_risk_of_nought_stops_nobody() -> None:
     ],
 )
 def test_where_too_little_is_known_it_goes_on(candidate: Curve, finished: list[Curve]) -> None:
-    assert verdict(candidate, finished, BARS, risk=0.5, error=ERROR) == Keep()
+    assert stopping_decision(candidate, finished, BARS, risk=0.5, error=ERROR) == Keep()
 
 
 def test_the_scale_of_the_noise_is_that_of_the_curves() -> None:

@@ -12,25 +12,25 @@ from random import Random
 
 from .history import Candidate, History, Running, Trained
 from .odds import Experience
-from .proposal import Course, Done, Position, Proposal, Step, Verdict, judge
-from .walk import Automaton, stand
+from .proposal import Continuation, Done, Position, Proposal, Step, Verdict, judge
+from .walk import Automaton, decided_steps
 
 
-def courses(space: Automaton, history: History, generator: Random) -> Iterator[Course]:
+def continuations(space: Automaton, history: History, generator: Random) -> Iterator[Continuation]:
     """Courses without end, each drawn anew from where the walk stands."""
-    steps, position = stand(space, history)
+    steps, position = decided_steps(space, history)
     experience = Experience.of(steps, space.priors)
     while True:
-        yield _course(space, history, position, experience, generator)
+        yield _continuation(space, history, position, experience, generator)
 
 
-def _course(
+def _continuation(
     space: Automaton,
     history: History,
     position: Position | Done,
     experience: Experience,
     generator: Random,
-) -> Course:
+) -> Continuation:
     attempts: Counter[str] = Counter(experience.attempts)
     left: dict[Candidate, None] = {}
     while not isinstance(position, Done):
@@ -45,7 +45,7 @@ def _course(
         else:
             step = _guess(space, proposal, experience, attempts[proposal.phase], generator)
         position = position.after(step)
-    return Course(left=tuple(left), found=position.found)
+    return Continuation(left=tuple(left), found=position.found)
 
 
 def _guess(
@@ -56,10 +56,10 @@ def _guess(
     generator: Random,
 ) -> Step:
     verdict = _draw(proposal, experience, attempt, generator)
-    chance = space.by_heart(proposal.phase)
-    by_heart = chance > 0 and generator.random() < chance
+    chance = space.chance_of_perfect_fit(proposal.phase)
+    chance_of_perfect_fit = chance > 0 and generator.random() < chance
     # Its score is not known, and not looked at: the step is a guess.
-    outcome = Trained(score=0.0, train_accuracy=1.0) if by_heart else None
+    outcome = Trained(score=0.0, train_accuracy=1.0) if chance_of_perfect_fit else None
     return Step(proposal=proposal, outcome=outcome, verdict=verdict, guessed=True)
 
 

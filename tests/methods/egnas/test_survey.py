@@ -7,14 +7,14 @@ from walking import macro
 
 from optuna_egnas import Architecture, MacroSpace
 from optuna_egnas._core.pace import BESIDE, WRITES, Pace, fitted
-from optuna_egnas._methods.egnas.profile import profile
+from optuna_egnas._methods.egnas.survey import survey
 from optuna_egnas.methods import Candidate
 
 
 def test_a_small_space_is_counted_whole() -> None:
     space = macro(min_depth=3, max_depth=4, min_width=4, max_width=6)
 
-    seen = profile(space)
+    seen = survey(space)
 
     assert seen.networks == 6
     assert (seen.smallest.depth, seen.smallest.width) == (3, 4)
@@ -34,12 +34,12 @@ def test_the_share_is_that_within_the_limits() -> None:
         for depth in (3, 4)
         for width in (4, 5, 6)
     ]
-    assert profile(small).share == sum(inside) / 6
-    assert profile(small).largest == profile(space).largest, "the space itself, limits aside"
+    assert survey(small).share == sum(inside) / 6
+    assert survey(small).largest == survey(space).largest, "the space itself, limits aside"
 
 
 def test_of_a_large_space_a_grid_with_its_corners_is_looked_at() -> None:
-    seen = profile(MacroSpace())
+    seen = survey(MacroSpace())
 
     assert seen.networks == 91 * 49
     assert (seen.smallest.depth, seen.smallest.width) == (10, 16)

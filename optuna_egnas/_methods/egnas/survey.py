@@ -22,7 +22,7 @@ class Sized(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class SpaceSurvey:
     """The chains of a macro space, limits aside: the smallest, the median, the largest.
 
     `networks` counts them all; `share` is that of those within the limits. Ordered by parameters.
@@ -54,7 +54,7 @@ class Profile:
         return {"networks": self.networks, **sized, "share": round(self.share, 4)}
 
 
-def profile(space: MacroBounds) -> Profile:
+def survey(space: MacroBounds) -> SpaceSurvey:
     """Look at the chains of a space; of many, at an even grid of them."""
     depths = range(space.min_depth, space.max_depth + 1)
     widths = range(space.min_width, space.max_width + 1)
@@ -64,7 +64,7 @@ def profile(space: MacroBounds) -> Profile:
         for width in _even(widths)
     ]
     sized = sorted((_sized(space, chain) for chain in chains), key=lambda each: each.params)
-    return Profile(
+    return SpaceSurvey(
         networks=len(depths) * len(widths),
         smallest=sized[0],
         median=sized[len(sized) // 2],
