@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from .declared import check_options, documented, option
+from .commands import PRECISION
+from .declared import check_options, documented, option, shared
 from .network import Shape
 
 Precision = Literal["fp32", "bf16"]
@@ -75,11 +76,8 @@ class Recipe:
         at_least=0,
         below=1,
     )
-    precision: Precision = option(
-        FP32,
-        flag="--precision",
-        help="fp32, or bf16 for bfloat16 autocast in training and in validation",
-        default="fp32; in a final training that of the search",
+    precision: Precision = shared(
+        FP32, PRECISION, default="fp32; in a final training that of the search"
     )
 
     def __post_init__(self) -> None:
