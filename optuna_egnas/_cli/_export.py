@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..evaluation.trained.export import Exported
 
 
-def export(
+def export(  # noqa: PLR0913 - a parameter for each option
     format: Annotated[str, typed(FORMAT)],
     name: Name = None,
     storage: Storage = STORAGE.default,

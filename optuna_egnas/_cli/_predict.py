@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..evaluation.trained.prediction import Classifier
 
 
-def predict(
+def predict(  # noqa: PLR0913 - a parameter for each option
     images: Annotated[list[Path], typer.Argument(help="Image files, of any size.")],
     storage: Storage = STORAGE.default,
     name: Annotated[str | None, typed(ONLY_NAME)] = ONLY_NAME.default,

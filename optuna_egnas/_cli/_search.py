@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @with_options(SearchOptions, DataOptions, *space_kinds())
-def search(
+def search(  # noqa: PLR0913 - a parameter for each option
     data: Annotated[
         str,
         typer.Argument(

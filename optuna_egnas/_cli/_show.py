@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .._search.studies import LinkedStudies
 
 
-def show(
+def show(  # noqa: PLR0913 - a parameter for each option
     name: Name = None,
     storage: Storage = STORAGE.default,
     trace: Annotated[Path | None, typed(TRACE)] = TRACE.default,

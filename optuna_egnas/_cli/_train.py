@@ -13,7 +13,7 @@ from ._output import ending_in_order, errors, opened, print_json, quiet_optuna
 
 
 @with_options(TrainOptions, Recipe)
-def train(
+def train(  # noqa: PLR0913 - a parameter for each option
     name: Name = None,
     storage: Storage = STORAGE.default,
     epochs: Annotated[int | None, typed(EPOCHS)] = EPOCHS.default,
