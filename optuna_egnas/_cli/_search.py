@@ -193,11 +193,11 @@ def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
 
 
 def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
-    from .._storage.limits import limit_reached
+    from .._storage.limits import Spent, limit_reached
     from . import _show_search as _show
 
     if not setup.studies.result().finished:
-        reached = limit_reached(setup.studies.first)
+        reached = limit_reached(setup.studies.first, Spent(setup.studies.studies.values))
         errors.print(f"Ended early: {reached}. The same command goes on from here.")
     if as_json:
         print_json(record(setup.studies, resumed=setup.resumed))

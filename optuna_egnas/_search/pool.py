@@ -23,7 +23,7 @@ import torch
 from optuna.storages import InMemoryStorage
 
 from .._core.commands import ENGINE, WORKERS
-from .._storage.limits import limit_reached
+from .._storage.limits import Spent, limit_reached
 from .._storage.outage import logger, waiting
 from .._storage.urls import parse_url
 from ..errors import SearchError
@@ -84,7 +84,7 @@ def _run(
     errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
     if setup.studies.result().finished:
         finish(setup)
-    elif limit_reached(setup.studies.first) is None:
+    elif limit_reached(setup.studies.first, Spent(setup.studies.studies.values)) is None:
         reason = errors[0] if errors else "they were lost."
         raise SearchError(
             f"All {workers} workers ended before the search did: {reason} "
