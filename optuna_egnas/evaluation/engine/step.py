@@ -1,7 +1,14 @@
 """One step of a training: the only place where a network learns.
 
-It works on buffers that stay where they are, and reads nothing back from the device, so that a
-device can record the step once and repeat it.
+It works on buffers that stay where they are: the images and labels, the draws of a batch, the sums
+of what is counted. All whole batches have one shape, and nothing is read back from the device. A
+last batch that is smaller has a shape of its own.
+
+For a device to record the step of a whole batch once and repeat it, two numbers of Python are left
+that change from step to step, and that a record would keep as they were:
+- the rate: torch's SGD reads a rate that is a tensor back from the device;
+- the momentum of batch norms, which torch takes as a number only. It is constant after ten
+  steps, see `_average_from_first_step`.
 """
 
 from __future__ import annotations
@@ -19,6 +26,8 @@ from ..._core.recipe import Precision, Recipe
 from .augmentation import ChannelStatistics, augmented
 
 NORM_MOMENTUM = 0.1
+DRAWN = 6
+"""Numbers that are drawn for an image, see `draw_epoch`."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -44,11 +53,14 @@ class TrainingStep:
     micro_batch: int | None = None
     loss_sum: Tensor = field(init=False)
     correct: Tensor = field(init=False)
+    _draws: Tensor = field(init=False)
     _norms: list[nn.BatchNorm2d] = field(init=False)
 
     def __post_init__(self) -> None:
         self.loss_sum = torch.zeros((), device=self.images.device)
         self.correct = torch.zeros((), dtype=torch.int64, device=self.images.device)
+        shape = (min(self.recipe.batch_size, len(self.labels)), DRAWN)
+        self._draws = torch.zeros(shape, dtype=torch.int64, device=self.images.device)
         modules = self.network.modules()
         self._norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
 
@@ -60,7 +72,8 @@ class TrainingStep:
     def take(self, draws: Tensor, step: int, rate: float) -> None:
         """Step number `step` (from 0), at this rate, on rows [B, 6] of `draw_epoch`."""
         self.optimizer.param_groups[0]["lr"] = rate
-        parts = _parts(draws, self.micro_batch)
+        batch = self._draws[: len(draws)].copy_(draws)
+        parts = _parts(batch, self.micro_batch)
         most = math.ceil(self.recipe.batch_size / (self.micro_batch or self.recipe.batch_size))
         self.optimizer.zero_grad()
         for index, part in enumerate(parts):
