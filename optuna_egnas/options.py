@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_type_hints
 
-from ._core.declared import check_options, documented, option
+from ._core.commands import (
+    ARTIFACTS,
+    AS_STORED,
+    CHECKPOINT_EVERY,
+    CHECKPOINT_SECONDS,
+    DATA_FOLDER,
+    PRECISION,
+    SKIP_BROKEN,
+)
+from ._core.declared import check_options, documented, option, shared
 from ._core.duration import read_duration
 from ._core.method import DEFAULT, Method
 from ._core.method import method as find_method
@@ -23,9 +32,6 @@ from .evaluation.data.options import DataOptions
 __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
 
 LARGEST_SEED = 2**63 - 1
-BETWEEN_CHECKPOINTS = (
-    "a checkpoint is written after each epoch, but after so many seconds at least"
-)
 SearchPrecision = Literal["auto", "fp32", "bf16"]
 
 TABLES: Mapping[str, type] = {
@@ -95,12 +101,7 @@ class SearchOptions:
     macro: Mapping[str, Any] = field(default_factory=dict)
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    precision: SearchPrecision = option(
-        "auto",
-        flag="--precision",
-        help="of every training: fp32, bf16 (bfloat16 autocast), or auto, which times the first "
-        "network when the search is created and takes bf16 where that is clearly faster",
-    )
+    precision: SearchPrecision = shared("auto", PRECISION)
     inherit: bool = option(
         False,
         flag="--inherit/--no-inherit",
@@ -113,20 +114,8 @@ class SearchOptions:
         help="one thread and deterministic algorithms for every training, so that any number of "
         "workers on one machine gets the same values to the bit",
     )
-    artifacts: str | None = option(
-        None,
-        flag="--artifacts",
-        help="where checkpoints are kept, from now on: a directory, s3://bucket/prefix or "
-        "gs://bucket/prefix",
-        default="as before, at first egnas-artifacts",
-    )
-    checkpoint_seconds: float = option(
-        10.0,
-        flag="--checkpoint-every",
-        help=BETWEEN_CHECKPOINTS,
-        at_least=0,
-        at_most=LARGEST_NUMBER,
-    )
+    artifacts: str | None = shared(None, ARTIFACTS, default="as before, at first egnas-artifacts")
+    checkpoint_seconds: float = shared(CHECKPOINT_SECONDS, CHECKPOINT_EVERY)
     stale_after: float = option(
         900.0,
         flag="--stale-after",
@@ -237,24 +226,9 @@ class TrainOptions:
         help="train with other settings although there are results; the test images are then "
         "read another time, and whoever chooses between the results has selected by them",
     )
-    data_root: str | None = option(
-        None,
-        flag="--data-root",
-        help="folder of the data sets' files here",
-        default="as stored",
-    )
-    skip_broken: bool = option(
-        False,
-        flag="--skip-broken",
-        help="leave out images that cannot be read, where the search did not say so already",
-    )
-    checkpoint_seconds: float = option(
-        10.0,
-        flag="--checkpoint-every",
-        help=BETWEEN_CHECKPOINTS,
-        at_least=0,
-        at_most=LARGEST_NUMBER,
-    )
+    data_root: str | None = shared(None, DATA_FOLDER, default=AS_STORED)
+    skip_broken: bool = shared(False, SKIP_BROKEN, default=AS_STORED)
+    checkpoint_seconds: float = shared(CHECKPOINT_SECONDS, CHECKPOINT_EVERY)
 
     def __post_init__(self) -> None:
         _check_tables(self)

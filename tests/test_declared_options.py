@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import typer.main
 from commands import TINY, Shell
 
+from optuna_egnas import replay
 from optuna_egnas._cli import app
-from optuna_egnas._core.declared import Declared, options_of
+from optuna_egnas._cli._help import GROUPS
+from optuna_egnas._core import commands
+from optuna_egnas._core.declared import Declared, Option, options_of
 from optuna_egnas._core.method import METHODS, method
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.errors import EgnasError
 from optuna_egnas.options import DataOptions, SearchOptions, TrainOptions
 
 ROOT = Path(__file__).parents[1]
+WALK = ROOT / "studies/digits/walk.json"
 SPACES = [role.space for name in METHODS for role in method(name).roles]
 TABLES: dict[type, str] = {
     SearchOptions: "",
@@ -36,10 +41,31 @@ COMMANDS: dict[type, str] = {
 EACH = [(kind, each) for kind in COMMANDS for each in options_of(kind)]
 BOUNDED = [(kind, each) for kind, each in EACH if each.option.bounds]
 TYPED = [(kind, each) for kind, each in EACH if each.option.flag]
+ALONE = [each for each in vars(commands).values() if isinstance(each, Declared)]
+"""Of the command line alone."""
+KNOWN = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 def named(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else str(getattr(value, "name", value))
+
+
+def is_of(each: Declared, found: Any) -> bool:
+    """Whether a parameter of a command is this option, with its words."""
+    flags = each.option.flag.split("/")
+    is_argument = found.param_type_name == "argument"
+    return (found.help or "").lower() == each.help.lower() and (
+        is_argument or flags[0] in found.opts
+    )
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A folder with a recorded search, and with that search in its storage."""
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "walk.json").write_bytes(WALK.read_bytes())
+    replay.replay(replay.read_trace(WALK), storage=f"sqlite:///{folder}/egnas.db", name="digits")
+    return Shell(folder)
 
 
 def outside(each: Declared) -> float:
@@ -110,12 +136,74 @@ def test_the_command_line_refuses_it_in_the_same_words(
 
 @pytest.mark.parametrize(("kind", "each"), TYPED, ids=named)
 def test_the_command_line_takes_it_with_its_help(kind: type, each: Declared) -> None:
-    command = typer.main.get_command(app).commands[COMMANDS[kind]]  # type: ignore[attr-defined]
+    command = KNOWN[COMMANDS[kind]]
     by_flag = {flag: it for it in command.params for flag in (*it.opts, *it.secondary_opts)}
 
     for flag in each.option.flag.split("/"):
         assert by_flag[flag].default is None, "what is not given stays as it is"
         assert by_flag[flag].help.lower() == each.help.lower()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_command_has_no_option_that_is_not_declared(name: str) -> None:
+    for found in KNOWN[name].params:
+        if found.param_type_name == "option" and "--help" not in found.opts:
+            assert any(is_of(each, found) for each in [*ALONE, *(it for _, it in EACH)]), found
+
+
+@pytest.mark.parametrize("each", ALONE, ids=named)
+def test_an_option_of_a_command_is_that_of_its_declaration(each: Declared) -> None:
+    kind = str if get_origin(each.kind) is Literal else each.kind
+    found = [it for command in KNOWN.values() for it in command.params if is_of(each, it)]
+    hints = [
+        hint
+        for group in GROUPS.values()
+        for command, _ in group.values()
+        for hint in get_type_hints(command, include_extras=True).values()
+        if get_origin(hint) is Annotated and hint.__metadata__[0].help.lower() == each.help.lower()
+    ]
+
+    assert found and all(it.default in (each.default, None) for it in found)
+    assert hints and all(get_args(hint)[0] == kind for hint in hints)
+
+
+@pytest.mark.parametrize(
+    ("each", "start"),
+    [
+        (commands.WORKERS, ["search", "digits"]),
+        (commands.EPOCHS, ["train", "digits"]),
+        (commands.SEEDS, ["train", "digits"]),
+        (commands.SIMULATED, ["replay", "walk.json"]),
+        (commands.PORT, ["dashboard"]),
+    ],
+    ids=named,
+)
+def test_a_command_refuses_what_is_out_of_bounds(
+    each: Declared, start: list[str], recorded: Shell
+) -> None:
+    recorded.refuses(
+        *start,
+        f"{each.option.flag}={int(outside(each))}",
+        saying=(f"`{each.name}` must be {each.option.broken(outside(each))}, but got",),
+    )
+
+
+def test_every_bound_of_a_command_is_tested() -> None:
+    # That of --top needs a trained network: tests/cli/test_cli_export.py.
+    bounded = {each.name for each in ALONE if each.option.bounds}
+
+    assert bounded == {"workers", "epochs", "seeds", "top", "port"}
+
+
+def test_a_flag_is_declared_once() -> None:
+    """But for its default in words, which may be another one in another command."""
+    by_flag: dict[str, set[Option]] = {}
+    for each in [*ALONE, *(it for _, it in EACH)]:
+        if each.option.flag:
+            by_flag.setdefault(each.option.flag, set()).add(replace(each.option, default=""))
+
+    several = {flag for flag, declared in by_flag.items() if len(declared) > 1}
+    assert several == {"--seed", "--workers"}, "of two meanings: of a search, and of its results"
 
 
 def test_the_page_of_options_is_up_to_date() -> None:
@@ -128,5 +216,5 @@ def test_the_page_of_options_is_up_to_date() -> None:
     assert (ROOT / "docs/options.md").read_text(encoding="utf-8") == writer.page(), (
         "run python scripts/write_options.py"
     )
-    for _, each in EACH:
+    for each in [*ALONE, *(it for _, it in EACH)]:
         assert f"| `{each.name}` |" in writer.page()

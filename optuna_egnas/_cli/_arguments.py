@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._core.commands import DEVICE, FROM_FILE, GIVEN_NAME, JSON, ONLY_NAME, SEED, STORAGE, YES
 from ..errors import SearchError
 from ..evaluation.data.paths import readable
+from ._declared import told, typed
 
 if TYPE_CHECKING:
     from ..options import SearchOptions
     from ._declared import Chosen
-
-STORAGE = "sqlite:///egnas.db"
-Storage = Annotated[
-    str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.", show_default=True)
-]
 
 
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -28,35 +25,19 @@ def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
         from .._storage.link import search_names
         from .._storage.opening import open_storage
 
-        opened = open_storage(ctx.params.get("storage") or STORAGE, create=False)
+        opened = open_storage(ctx.params.get("storage") or STORAGE.default, create=False)
         return [name for name in search_names(opened) if name.startswith(incomplete)]
     return []
 
 
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        help="The search's name; default: the only one there is.", autocompletion=complete_name
-    ),
-]
-Workers = Annotated[
-    int,
-    typer.Option(help="Worker processes; each gets a GPU of its own, or a share of the cores."),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
-Simulated = Annotated[
-    int | None,
-    typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(help="Of several final trainings, that of this seed; default: the lowest."),
-]
-FromFile = Annotated[
-    Path | None,
-    typer.Option("--from", help="A trained network's file, instead of a search."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Storage = Annotated[str, typed(STORAGE)]
+Name = Annotated[str | None, typer.Argument(help=told(ONLY_NAME), autocompletion=complete_name)]
+GivenName = Annotated[str, typer.Argument(help=told(GIVEN_NAME), autocompletion=complete_name)]
+Device = Annotated[str, typed(DEVICE)]
+Seed = Annotated[int | None, typed(SEED)]
+FromFile = Annotated[Path | None, typed(FROM_FILE)]
+Json = Annotated[bool, typed(JSON)]
+Yes = Annotated[bool, typed(YES, "-y")]
 
 
 def read_arguments(data: str) -> tuple[str, str | None, SearchOptions]:

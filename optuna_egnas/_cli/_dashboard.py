@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from .._core.commands import HOST, PORT, STORAGE, STORED_ARTIFACTS
 from ..errors import EgnasError, SearchError
-from ._arguments import STORAGE, Storage
+from ._arguments import Storage
+from ._declared import typed
 from ._output import errors, quiet_optuna
 
 if TYPE_CHECKING:
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 
 def dashboard(
-    storage: Storage = STORAGE,
-    host: Annotated[str, typer.Option(help="The address that it answers to.")] = "localhost",
-    port: Annotated[int, typer.Option(help="Its port; 0: any that is free.")] = 8080,
-    artifacts: Annotated[
-        str | None, typer.Option(help="The directory of files to show; default: as stored.")
-    ] = None,
+    storage: Storage = STORAGE.default,
+    host: Annotated[str, typed(HOST)] = HOST.default,
+    port: Annotated[int, typed(PORT)] = PORT.default,
+    artifacts: Annotated[str | None, typed(STORED_ARTIFACTS)] = STORED_ARTIFACTS.default,
 ) -> None:
     """Serve optuna-dashboard, with the notes and plots of every search; Ctrl-C ends it."""
     from .._storage.opening import open_storage
@@ -34,6 +32,7 @@ def dashboard(
         raise SearchError(
             "optuna-dashboard is missing: pip install 'optuna-egnas[dashboard]'."
         ) from None
+    PORT.check(port)
     quiet_optuna()
     with _show.storage_trouble(storage):
         # Opened once and cached: a URL would be opened anew for each request.
@@ -80,7 +79,7 @@ def _serve(app: Any, host: str, port: int) -> None:
 
     try:
         server = make_server(host, port, app, server_class=Server, handler_class=Quiet)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise SearchError(f"Cannot serve on {host}:{port}: {error}.") from None
     with server:
         errors.print(f"http://{host}:{server.server_port}/dashboard/ (Ctrl-C ends it)")

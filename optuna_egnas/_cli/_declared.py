@@ -38,6 +38,16 @@ def space_kinds() -> list[type]:
     return [role.space for name in METHODS for role in method(name).roles]
 
 
+def typed(declared: Declared, *more: str) -> Any:
+    """What the command line says of a declared option; `more`: other flags for it."""
+    return typer.Option(declared.option.flag, *more, help=told(declared), show_default=False)
+
+
+def told(declared: Declared) -> str:
+    """What a declared option is, as a sentence."""
+    return declared.help[:1].upper() + declared.help[1:]
+
+
 def with_options(
     *kinds: type, only: Collection[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -97,7 +107,7 @@ def _parameters(
             default=None,
             annotation=Annotated[
                 _kind(each) | None,
-                typer.Option(each.option.flag, help=each.help[:1].upper() + each.help[1:]),
+                typed(each),
             ],
         )
         for name, (_, each) in listed.items()

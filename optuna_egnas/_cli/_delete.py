@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from ._arguments import STORAGE, Storage, checked_name, complete_name
+from .._core.commands import STORAGE, YES
+from ._arguments import GivenName, Storage, Yes, checked_name
 from ._output import agreed, errors, quiet_optuna
 
 
 def delete(
-    name: Annotated[str, typer.Argument(help="The search's name.", autocompletion=complete_name)],
-    storage: Storage = STORAGE,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    name: GivenName,
+    storage: Storage = STORAGE.default,
+    yes: Yes = YES.default,
 ) -> None:
     """Delete a search, its studies and its files; asks first."""
     from .._search.catalogue import check_may_be_deleted, delete_search

@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
-from ._arguments import STORAGE, Json, Storage
+from .._core.commands import JSON, LOCAL_DATA_FOLDER, STORAGE, STORED_ARTIFACTS
+from ._arguments import Json, Storage
+from ._declared import typed
 from ._output import print_json, quiet_optuna
 
 
 def doctor(
-    storage: Storage = STORAGE,
-    artifacts: Annotated[
-        str | None, typer.Option(help="Where checkpoints are to be kept; default: as stored.")
-    ] = None,
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of the data sets' files; default: data.")
-    ] = None,
-    as_json: Json = False,
+    storage: Storage = STORAGE.default,
+    artifacts: Annotated[str | None, typed(STORED_ARTIFACTS)] = STORED_ARTIFACTS.default,
+    data_root: Annotated[str | None, typed(LOCAL_DATA_FOLDER)] = LOCAL_DATA_FOLDER.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Check installation, device, storage, artifacts and data, and say what to do."""
     from .._search.doctor import examine

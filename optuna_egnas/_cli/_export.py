@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from .._core.commands import (
+    CHECK_TEST,
+    FORMAT,
+    FROM_FILE,
+    JSON,
+    OUT,
+    OVERWRITE,
+    SEED,
+    STORAGE,
+    STORED_DATA_FOLDER,
+)
 from ..errors import SearchError
-from ._arguments import STORAGE, FromFile, Json, Name, Seed, Storage
+from ._arguments import FromFile, Json, Name, Seed, Storage
+from ._declared import typed
 from ._output import errors, opened, print_json, quiet_optuna, say
 
 if TYPE_CHECKING:
@@ -16,29 +26,17 @@ if TYPE_CHECKING:
     from ..evaluation.trained.export import Exported
 
 
-def export(
-    format: Annotated[
-        str, typer.Option(help="state-dict, torch-export, onnx, or python: a readable module.")
-    ],
+def export(  # noqa: PLR0913 - a parameter for each option
+    format: Annotated[str, typed(FORMAT)],
     name: Name = None,
-    storage: Storage = STORAGE,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The file, or the folder for it; default: called after the search."),
-    ] = None,
-    seed: Seed = None,
-    source: FromFile = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace another file that is there.")
-    ] = False,
-    check_test: Annotated[
-        bool,
-        typer.Option("--check-test", help="Read the test images again: is it as was reported?"),
-    ] = False,
-    data_root: Annotated[
-        str | None, typer.Option(help="The folder of the data sets' files; default: as stored.")
-    ] = None,
-    as_json: Json = False,
+    storage: Storage = STORAGE.default,
+    out: Annotated[Path | None, typed(OUT)] = OUT.default,
+    seed: Seed = SEED.default,
+    source: FromFile = FROM_FILE.default,
+    overwrite: Annotated[bool, typed(OVERWRITE)] = OVERWRITE.default,
+    check_test: Annotated[bool, typed(CHECK_TEST)] = CHECK_TEST.default,
+    data_root: Annotated[str | None, typed(STORED_DATA_FOLDER)] = STORED_DATA_FOLDER.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Hand over the trained network as a file that is used without this package."""
     from . import _show_search as _show

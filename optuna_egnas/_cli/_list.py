@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ._arguments import STORAGE, Json, Storage
+from .._core.commands import JSON, STORAGE
+from ._arguments import Json, Storage
 from ._output import print_json, quiet_optuna
 
 
-def list_searches(storage: Storage = STORAGE, as_json: Json = False) -> None:
+def list_searches(storage: Storage = STORAGE.default, as_json: Json = JSON.default) -> None:
     """List the searches of a storage, and how each stands."""
     from .._search.catalogue import summaries
     from .._storage.opening import open_storage

@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from ._arguments import STORAGE, Json, Name, Storage
+from .._core.commands import JSON, PLOTS, STORAGE
+from ._arguments import Json, Name, Storage
+from ._declared import typed
 from ._output import errors, opened, print_json, quiet_optuna, say
 
 
 def plot(
     name: Name = None,
-    storage: Storage = STORAGE,
-    out: Annotated[Path, typer.Option(help="The folder that the files are written to.")] = Path(
-        "egnas-plots"
-    ),
-    as_json: Json = False,
+    storage: Storage = STORAGE.default,
+    out: Annotated[Path, typed(PLOTS)] = PLOTS.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Draw a search as HTML and PNG, the network also as SVG."""
     from ..visualization._files import write_plots

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._core.commands import FROM_FILE, JSON, ONLY_NAME, SEED, STORAGE, TOP
 from ..errors import SearchError
-from ._arguments import STORAGE, FromFile, Json, Seed, Storage
+from ._arguments import FromFile, Json, Seed, Storage
+from ._declared import typed
 from ._output import errors, opened, print_json, quiet_optuna, say
 
 if TYPE_CHECKING:
     from ..evaluation.trained.prediction import Classifier
 
 
-def predict(
+def predict(  # noqa: PLR0913 - a parameter for each option
     images: Annotated[list[Path], typer.Argument(help="Image files, of any size.")],
-    storage: Storage = STORAGE,
-    name: Annotated[
-        str | None, typer.Option(help="The search's name; default: the only one there is.")
-    ] = None,
-    seed: Seed = None,
-    source: FromFile = None,
-    top: Annotated[int, typer.Option(help="So many classes for each image.")] = 3,
-    as_json: Json = False,
+    storage: Storage = STORAGE.default,
+    name: Annotated[str | None, typed(ONLY_NAME)] = ONLY_NAME.default,
+    seed: Seed = SEED.default,
+    source: FromFile = FROM_FILE.default,
+    top: Annotated[int, typed(TOP)] = TOP.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Say what is in images, by the trained network of a search or by a file of it."""
     from ..evaluation.data.images import FIRST_READING

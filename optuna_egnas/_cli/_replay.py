@@ -7,24 +7,18 @@ from typing import Annotated
 
 import typer
 
-from ._arguments import Json, Simulated
+from .._core.commands import JSON, PRUNER, REPLAY_STORAGE, SIMULATED
+from ._arguments import Json
+from ._declared import typed
 from ._output import print_json, quiet_optuna
 
 
 def replay(
     trace: Annotated[Path, typer.Argument(help="A recorded search (egnas-trace/1).")],
-    storage: Annotated[
-        str | None, typer.Option(help="Keep the replayed studies there; default: in memory.")
-    ] = None,
-    workers: Simulated = None,
-    pruner: Annotated[
-        str | None,
-        typer.Option(
-            help="What would this pruner save? none, budget, median, percentile, sha, hyperband "
-            "or patient."
-        ),
-    ] = None,
-    as_json: Json = False,
+    storage: Annotated[str | None, typed(REPLAY_STORAGE)] = REPLAY_STORAGE.default,
+    workers: Annotated[int | None, typed(SIMULATED)] = SIMULATED.default,
+    pruner: Annotated[str | None, typed(PRUNER)] = PRUNER.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Check that the samplers walk as a recorded search did."""
     from .. import replay as replays

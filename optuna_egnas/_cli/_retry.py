@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ._arguments import STORAGE, Storage, checked_name, complete_name
+from .._core.commands import STORAGE, YES
+from ._arguments import GivenName, Storage, Yes, checked_name
 from ._output import agreed, errors, quiet_optuna
 
 if TYPE_CHECKING:
@@ -18,9 +17,9 @@ SHOWN = 100
 
 
 def retry(
-    name: Annotated[str, typer.Argument(help="The search's name.", autocompletion=complete_name)],
-    storage: Storage = STORAGE,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    name: GivenName,
+    storage: Storage = STORAGE.default,
+    yes: Yes = YES.default,
 ) -> None:
     """Forget a search's failures, so that it trains these networks again; asks first."""
     from .._search.catalogue import failures, forget_failures

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .._core.commands import (
+    DATASET,
+    DEVICE,
+    ENGINE,
+    FORECAST_ONLY,
+    GIVEN_NAME,
+    GIVEN_STORAGE,
+    JSON,
+    NAME,
+    STORAGE,
+    WORKERS,
+)
 from ..errors import EgnasError
 from ..options import DataOptions, SearchOptions
-from ._arguments import (
-    STORAGE,
-    Device,
-    Json,
-    Storage,
-    Workers,
-    changed_options,
-    checked_name,
-    read_arguments,
-)
-from ._declared import Chosen, space_kinds, with_options
+from ._arguments import Device, Json, Storage, changed_options, checked_name, read_arguments
+from ._declared import Chosen, space_kinds, told, typed, with_options
 from ._output import ending_in_order, errors, print_json, quiet_optuna, record, say
 
 if TYPE_CHECKING:
@@ -29,30 +32,24 @@ if TYPE_CHECKING:
 
 
 @with_options(SearchOptions, DataOptions, *space_kinds())
-def search(
+def search(  # noqa: PLR0913 - a parameter for each option
     data: Annotated[
         str,
         typer.Argument(
             metavar="DATASET",
-            help="digits, fashion-mnist, kmnist, emnist, cifar10, cifar100, folder:PATH, "
-            "or a study file that ends in .toml.",
+            help=told(DATASET),
+            show_default=False,
         ),
-    ] = "digits",
-    storage: Storage = STORAGE,
-    name: Annotated[
-        str | None, typer.Option(help="The search's name; default: the data set's.")
-    ] = None,
-    device: Device = "auto",
+    ] = DATASET.default,
+    storage: Storage = STORAGE.default,
+    name: Annotated[str | None, typed(NAME)] = NAME.default,
+    device: Device = DEVICE.default,
     *,
     chosen: Chosen,
-    workers: Workers = 1,
-    engine: Annotated[
-        str, typer.Option(help="What runs several workers: processes (here) or ray (a cluster).")
-    ] = "processes",
-    forecast_only: Annotated[
-        bool, typer.Option("--forecast-only", help="How large and how long? Starts nothing.")
-    ] = False,
-    as_json: Json = False,
+    workers: Annotated[int, typed(WORKERS)] = WORKERS.default,
+    engine: Annotated[str, typed(ENGINE)] = ENGINE.default,
+    forecast_only: Annotated[bool, typed(FORECAST_ONLY)] = FORECAST_ONLY.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Find a whole network; the same command goes on where it was stopped."""
     from .._search import pool as _pool
@@ -102,12 +99,12 @@ JOINING = ("artifacts", "checkpoint_seconds", "stale_after", "root")
 
 @with_options(SearchOptions, DataOptions, only=JOINING)
 def worker(
-    storage: Annotated[str, typer.Option(help="Where the search is kept: a SQLAlchemy URL.")],
-    name: Annotated[str, typer.Option(help="The search's name.")],
-    device: Device = "auto",
+    storage: Annotated[str, typed(GIVEN_STORAGE)],
+    name: Annotated[str, typed(GIVEN_NAME)],
+    device: Device = DEVICE.default,
     *,
     chosen: Chosen,
-    as_json: Json = False,
+    as_json: Json = JSON.default,
 ) -> None:
     """Join a search from another terminal or another machine; it ends when the search does."""
     from .._search.run import run
@@ -196,11 +193,11 @@ def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
 
 
 def _finish(setup: Setup, storage: str, *, as_json: bool) -> None:
-    from .._storage.limits import limit_reached
+    from .._storage.limits import Spent, limit_reached
     from . import _show_search as _show
 
     if not setup.studies.result().finished:
-        reached = limit_reached(setup.studies.first)
+        reached = limit_reached(setup.studies.first, Spent(setup.studies.studies.values))
         errors.print(f"Ended early: {reached}. The same command goes on from here.")
     if as_json:
         print_json(record(setup.studies, resumed=setup.resumed))

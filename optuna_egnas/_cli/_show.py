@@ -8,33 +8,25 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from .._core.commands import CSV, JSON, RERUN, STORAGE, TRACE, TRIAL, WALK
 from ..errors import SearchError
-from ._arguments import STORAGE, Json, Name, Storage
+from ._arguments import Json, Name, Storage
+from ._declared import typed
 from ._output import opened, print_json, quiet_optuna, record, write_file
 
 if TYPE_CHECKING:
     from .._search.studies import LinkedStudies
 
 
-def show(
+def show(  # noqa: PLR0913 - a parameter for each option
     name: Name = None,
-    storage: Storage = STORAGE,
-    trace: Annotated[
-        Path | None, typer.Option(help="Write the search to this file, for `egnas replay`.")
-    ] = None,
-    trial: Annotated[
-        str | None, typer.Option(help="A trial, macro/N or micro/N, for --rerun.")
-    ] = None,
-    rerun: Annotated[
-        bool, typer.Option("--rerun", help="Train --trial again: does it agree, bit for bit?")
-    ] = False,
-    walk: Annotated[
-        bool, typer.Option("--walk", help="The walk only, and what was trained beside it.")
-    ] = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print all trainings as comma-separated values.")
-    ] = False,
-    as_json: Json = False,
+    storage: Storage = STORAGE.default,
+    trace: Annotated[Path | None, typed(TRACE)] = TRACE.default,
+    trial: Annotated[str | None, typed(TRIAL)] = TRIAL.default,
+    rerun: Annotated[bool, typed(RERUN)] = RERUN.default,
+    walk: Annotated[bool, typed(WALK)] = WALK.default,
+    as_csv: Annotated[bool, typed(CSV)] = CSV.default,
+    as_json: Json = JSON.default,
 ) -> None:
     """Show what a search has found, and its walk step by step."""
     from .._storage.studies import trials_of

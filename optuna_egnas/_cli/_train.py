@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
+from .._core.commands import DEVICE, EPOCHS, JSON, SEEDS, STORAGE
 from .._core.recipe import Recipe
 from ..options import TrainOptions
-from ._arguments import STORAGE, Device, Json, Name, Storage
-from ._declared import Chosen, with_options
+from ._arguments import Device, Json, Name, Storage
+from ._declared import Chosen, typed, with_options
 from ._output import ending_in_order, errors, opened, print_json, quiet_optuna
 
 
 @with_options(TrainOptions, Recipe)
-def train(
+def train(  # noqa: PLR0913 - a parameter for each option
     name: Name = None,
-    storage: Storage = STORAGE,
-    epochs: Annotated[
-        int | None,
-        typer.Option(help="Default: as begun before, else 30 to 100, more for fewer images."),
-    ] = None,
-    seeds: Annotated[
-        int, typer.Option(help="So many trainings, which tell of the spread; those done count.")
-    ] = 1,
-    device: Device = "auto",
+    storage: Storage = STORAGE.default,
+    epochs: Annotated[int | None, typed(EPOCHS)] = EPOCHS.default,
+    seeds: Annotated[int, typed(SEEDS)] = SEEDS.default,
+    device: Device = DEVICE.default,
     *,
     chosen: Chosen,
-    as_json: Json = False,
+    as_json: Json = JSON.default,
 ) -> None:
     """Train the network found, test it once, keep it; goes on where it was stopped."""
     from .._search.final import train as _final

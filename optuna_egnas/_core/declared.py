@@ -7,7 +7,7 @@ declarations; a study file has the same names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from textwrap import wrap
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -26,7 +26,7 @@ class Option:
 
     Args:
         help: what it is, as a phrase.
-        flag: on the command line; empty: it is not there.
+        flag: on the command line, what turns it off after a slash; empty: it is not there.
         default: its default in words, where the value does not say it.
         at_least, at_most: bounds, both allowed.
         above, below: bounds, both excluded.
@@ -86,6 +86,18 @@ class Declared:
         """Whether it is on or off."""
         return self.kind is bool or bool in get_args(self.kind)
 
+    def check(self, value: object, error: type[EgnasError] = InvalidSpace) -> None:
+        """Refuse a value of another type or out of the bounds; None may be the default.
+
+        Raises:
+            EgnasError: of the given class; it names the bounds and the value.
+        """
+        words = wrong_kind(value, self.kind)
+        if words is None and value is not None:
+            words = self.option.broken(value) or None
+        if words is not None:
+            raise error(f"`{self.name}` must be {words}, but got {self.name}={short(value)}.")
+
     @property
     def default_in_words(self) -> str:
         """Its default, for a person; empty where it is off or none."""
@@ -103,6 +115,10 @@ class Declared:
 def option(standard: Any, *, help: str, **declared: Any) -> Any:
     """A field of a dataclass that is an option, with its default; the rest as in `Option`.
 
+    `flag` makes an option of `egnas search` of a field of this package's own methods. The command
+    line does not know the spaces of other methods: their fields are set in a study file, in the
+    table of their study, or in Python with `SearchOptions(spaces={"study": {"field": value}})`.
+
     Examples:
         >>> from dataclasses import dataclass
         >>> from optuna_egnas.methods import Space, check_task, option
@@ -114,6 +130,11 @@ def option(standard: Any, *, help: str, **declared: Any) -> Any:
         ...         check_task(self)
     """
     return field(default=standard, metadata={KEY: Option(help=help, **declared)})
+
+
+def shared(standard: Any, declared: Option, *, default: str = "") -> Any:
+    """A field that is an option which other classes have too; `default` as in `Option`."""
+    return field(default=standard, metadata={KEY: replace(declared, default=default)})
 
 
 def options_of(kind: type) -> Iterator[Declared]:
@@ -137,12 +158,7 @@ def check_options(options: object, error: type[EgnasError] = InvalidSpace) -> No
         EgnasError: of the given class; it names the bounds and the value.
     """
     for each in options_of(type(options)):
-        value = getattr(options, each.name)
-        words = wrong_kind(value, each.kind)
-        if words is None and value is not None:
-            words = each.option.broken(value) or None
-        if words is not None:
-            raise error(f"`{each.name}` must be {words}, but got {each.name}={short(value)}.")
+        each.check(getattr(options, each.name), error)
 
 
 def documented(kind: type[T]) -> type[T]:

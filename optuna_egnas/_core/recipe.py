@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from ..errors import InvalidSpace
-from .declared import check_options, documented, option
+from .commands import PRECISION
+from .declared import check_options, documented, option, shared
 from .network import Shape
 
 Precision = Literal["fp32", "bf16"]
@@ -108,11 +109,8 @@ class Recipe:
         at_least=0,
         below=1,
     )
-    precision: Precision = option(
-        FP32,
-        flag="--precision",
-        help="fp32, or bf16 for bfloat16 autocast in training and in validation",
-        default="fp32; in a final training that of the search",
+    precision: Precision = shared(
+        FP32, PRECISION, default="fp32; in a final training that of the search"
     )
 
     def __post_init__(self) -> None:

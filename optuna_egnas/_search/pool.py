@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from optuna.storages import InMemoryStorage
 
-from .._core.text import short
-from .._storage.limits import limit_reached
+from .._core.commands import ENGINE, WORKERS
+from .._storage.limits import Spent, limit_reached
 from .._storage.outage import logger, waiting
 from .._storage.urls import parse_url
-from ..errors import InvalidSpace, SearchError
+from ..errors import SearchError
 from ..evaluation.account import Progress
 from .ray import run_tasks
 from .run import bound, finish
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from .worker import Job
-
-
-ENGINES = ("processes", "ray")
 
 
 def run(
@@ -87,7 +84,7 @@ def _run(
     errors = [ended.error for ended in run_all(job, workers, watch) if ended.error]
     if setup.studies.result().finished:
         finish(setup)
-    elif limit_reached(setup.studies.first) is None:
+    elif limit_reached(setup.studies.first, Spent(setup.studies.studies.values)) is None:
         reason = errors[0] if errors else "they were lost."
         raise SearchError(
             f"All {workers} workers ended before the search did: {reason} "
@@ -102,12 +99,8 @@ def check_workers(workers: int, engine: str, storage: str | BaseStorage | None) 
         InvalidSpace: less than one worker, or an unknown engine.
         SearchError: several workers, and a storage that only one process can see.
     """
-    if workers < 1:
-        raise InvalidSpace(f"`workers` must be at least 1, but got workers={short(workers)}.")
-    if engine not in ENGINES:
-        raise InvalidSpace(
-            f"`engine` must be one of {', '.join(ENGINES)}, but got {short(engine)}."
-        )
+    WORKERS.check(workers)
+    ENGINE.check(engine)
     in_memory = storage is None or isinstance(storage, InMemoryStorage)
     if isinstance(storage, str):
         url = parse_url(storage)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .._core.proposal import Done
 from .._storage.claims import fail_dead, fail_own, was_ended_by_others
 from .._storage.interrupts import interruptible, stopping_in_order
-from .._storage.limits import limit_reached, write_limits
+from .._storage.limits import Spent, limit_reached, write_limits
 from .._storage.outage import waiting
 from ..evaluation.engine.conditions import conditions, threads_for
 from ..evaluation.objective import CandidateFailed, Objective
@@ -83,7 +83,8 @@ def _run_walk(
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     # This thread trains nothing now: what it has left was interrupted while the storage was away.
     fail_own(studies.study(role))
-    while limit_reached(studies.study(role)) is None:
+    spent = Spent(studies.studies.values)
+    while limit_reached(studies.study(role), spent) is None:
         if _take_step(studies, role, objective) is None:
             return True
         board.update()

@@ -1,23 +1,8 @@
 """Study files: a search as a TOML file, `egnas search studies/digits/study.toml`.
 
-dataset = "fashion-mnist"     # as on the command line
-method = "egnas"              # or your own, package.module:NAME
-name = "fashion-subset"       # default: the data set's
-seed = 0
-profile = "quick"
-precision = "auto"            # or in [recipe]: fp32 or bf16
-valid_fraction = 0.2
-subset = 10000
-inherit = false
-deterministic = false
-artifacts = "egnas-artifacts" # for checkpoints: a directory, s3://bucket/prefix or gs://...
-checkpoint_seconds = 10
-stale_after = 900
-time_limit = 7200             # seconds of each run
-max_total_epochs = 500
-[data]                        # fields of DataOptions
-[recipe]                      # fields of Recipe
-[macro]                       # a table for each study of the method, with fields of its space
+It names the `dataset`, and a `name` if it should not be that of the data set. Its other keys are
+the fields of `SearchOptions`; [data], [recipe] and a table for each study of the method hold the
+fields of `DataOptions`, of `Recipe` and of the spaces.
 """
 
 from __future__ import annotations
@@ -29,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+from .._core.commands import DATASET, GIVEN_NAME
 from .._core.method import DEFAULT, Role, method
 from .._core.recipe import Recipe
 from .._core.records import wrong_kind
@@ -46,8 +32,8 @@ else:
 TABLES: dict[str, type] = {"data": DataOptions, "recipe": Recipe}
 """Tables of any method."""
 KINDS: dict[str, Any] = {
-    "dataset": str,
-    "name": str,
+    DATASET.name: DATASET.kind,
+    GIVEN_NAME.name: GIVEN_NAME.kind,
     **{
         key: kind
         for key, kind in get_type_hints(SearchOptions).items()

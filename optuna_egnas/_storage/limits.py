@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 from .attributes import of_study
 from .link import Partners, read_link
-from .private import all_trials, study_attributes, write_attribute
+from .private import (
+    all_trials,
+    has_trial,
+    key_of,
+    study_attributes,
+    trials_numbered,
+    write_attribute,
+)
 from .reader import RESUMED
 
 if TYPE_CHECKING:
@@ -37,16 +48,59 @@ def write_limits(study: Study, *, time_limit: float | None, max_total_epochs: in
         write_attribute(study, LIMITS, limits)
 
 
-def limit_reached(study: Study, partners: Partners | None = None) -> str | None:
+@dataclass(slots=True)
+class _Counted:
+    """What is known of one study: epochs of finished trials, the other trials, and how many."""
+
+    epochs: int = 0
+    unfinished: Sequence[int] = ()
+    trials: int = 0
+
+
+class Spent:
+    """The epochs that all studies of a search have trained; for whoever asks more than once.
+
+    What finished trials have trained is kept: after the first look only the others are read, and
+    those that are new.
+
+    Args:
+        studies: gives all studies of the search; it is not asked before an epoch is to be counted.
+    """
+
+    def __init__(self, studies: Callable[[], Iterable[Study]]) -> None:
+        self._studies = studies
+        self._counted: dict[tuple[Any, int], _Counted] = {}
+
+    def epochs(self) -> int:
+        """Their number now."""
+        return sum(self._of(study) for study in self._studies())
+
+    def _of(self, study: Study) -> int:
+        counted = self._counted.get(key_of(study))
+        if counted is None:
+            counted = self._counted[key_of(study)] = _Counted()
+            trials = all_trials(study)
+        else:
+            new = takewhile(partial(has_trial, study), count(counted.trials))
+            trials = trials_numbered(study, [*counted.unfinished, *new])
+        unfinished = [trial for trial in trials if not trial.state.is_finished()]
+        counted.epochs += sum(epochs_of(each) for each in trials if each.state.is_finished())
+        counted.unfinished = [trial.number for trial in unfinished]
+        counted.trials = max([counted.trials, *(trial.number + 1 for trial in trials)])
+        return counted.epochs + sum(map(epochs_of, unfinished))
+
+
+def limit_reached(study: Study, spent: Spent | None = None) -> str | None:
     """Which limit of its search has been reached, in words; None while none has.
 
-    `partners`: the other studies of the search, for whoever asks more than once.
+    `spent`: counts the epochs of the search, for whoever asks more than once.
     """
     limits = of_study(study_attributes(study), LIMITS) or {}
     ends, most = limits.get(ENDS), limits.get(EPOCHS)
     if ends is not None and time.time() >= ends:
         return "the time limit is reached"
-    if most is not None and _total_epochs(study, partners) >= most:
+    spent = spent or Spent(lambda: _studies_with(study))
+    if most is not None and spent.epochs() >= most:
         return f"the limit of {most} epochs in all is reached"
     return None
 
@@ -59,8 +113,6 @@ def epochs_of(trial: FrozenTrial) -> int:
     return max(0, math.floor(done) - int(trial.user_attrs.get(RESUMED, 0)))
 
 
-def _total_epochs(study: Study, partners: Partners | None) -> int:
-    if partners is None:
-        partners = Partners(study, read_link(study_attributes(study)))
-    studies = [study, *partners.studies.values()]
-    return sum(epochs_of(trial) for each in studies for trial in all_trials(each))
+def _studies_with(study: Study) -> list[Study]:
+    partners = Partners(study, read_link(study_attributes(study)))
+    return [study, *partners.studies.values()]

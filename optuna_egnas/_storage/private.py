@@ -47,6 +47,15 @@ def all_trials(study: Study) -> list[FrozenTrial]:
     return study._storage.get_all_trials(study._study_id, deepcopy=False)
 
 
+def has_trial(study: Study, number: int) -> bool:
+    """Whether a study has a trial of this number; its trials are not read for it."""
+    try:
+        study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    except KeyError:
+        return False
+    return True
+
+
 def study_attributes(study: Study) -> dict[str, Any]:
     """The user attributes of a study, also where the study object hides them."""
     return study._storage.get_study_user_attrs(study._study_id)

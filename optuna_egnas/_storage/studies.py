@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .._core.method import Method, method
@@ -30,6 +30,7 @@ class StoredStudies:
 
     name: str
     studies: Mapping[str, Study]
+    _links: dict[str, Link] = field(default_factory=dict, init=False, repr=False)
 
     def __getattr__(self, role: str) -> Study:
         if role.startswith("_") or role not in self.studies:
@@ -54,14 +55,20 @@ class StoredStudies:
     @property
     def link(self) -> Link:
         """What is stored of the search, as its first study has it."""
-        link = read_link(study_attributes(self.first))
-        assert link is not None
-        return link
+        return self.link_of(self.roles[0])
 
     @property
     def method(self) -> Method:
         """The method of the search."""
         return method(self.link.method)
+
+    def link_of(self, role: str) -> Link:
+        """What one of the studies has stored of itself; read once, since it never changes."""
+        if role not in self._links:
+            link = read_link(study_attributes(self.studies[role]))
+            assert link is not None
+            self._links[role] = link
+        return self._links[role]
 
     def study(self, role: str) -> Study:
         """The study of this role."""
@@ -69,14 +76,11 @@ class StoredStudies:
 
     def spaces(self) -> dict[str, Space]:
         """The spaces by role, as they are stored: without the starts that are handed over."""
-        links = {role: read_link(study_attributes(each)) for role, each in self.studies.items()}
-        return {role: link.space for role, link in links.items() if link is not None}
+        return {role: self.link_of(role).space for role in self.roles}
 
     def reader(self, role: str) -> Reader | None:
         """A reader of one study; None for one that has no start yet."""
-        study = self.study(role)
-        link = read_link(study_attributes(study))
-        assert link is not None
+        study, link = self.study(role), self.link_of(role)
         if self.method.role(role).start is None:
             return Reader.of(study, link.space)
         before = self.roles[self.roles.index(role) - 1]

@@ -7,9 +7,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from optuna.storages import BaseStorage
 
+from .._core.commands import STORAGE
 from ..errors import SearchError
 
-DEFAULT_URL = "sqlite:///egnas.db"
+DEFAULT_URL: str = STORAGE.default
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "mysql": "mysql+pymysql",

@@ -21,6 +21,7 @@ from .._storage.reader import NO_VERDICT, RESUMED, Reader, forgotten
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
+    from .._storage.limits import Spent
     from .._storage.link import Link, Partners
 
 
@@ -107,6 +108,7 @@ class TrialReport:
     phase: str
     link: Link
     partners: Partners
+    spent: Spent
     watch: Callable[[Progress], None] | None
     life: Heartbeat
 

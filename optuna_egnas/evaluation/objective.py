@@ -22,7 +22,7 @@ from .._core.proposal import Step
 from .._core.recipe import Recipe
 from .._storage.claims import DROPPED, claimed_phase, patience_of, write_stop
 from .._storage.interrupts import interruptible
-from .._storage.limits import LIMIT, limit_reached
+from .._storage.limits import LIMIT, Spent, limit_reached
 from .._storage.link import Link, Partners, read_link, start_of
 from .._storage.private import all_trials, study_attributes
 from .._storage.reader import Reader, suggest
@@ -113,6 +113,7 @@ class Objective:
         # Its parameters do not say whose weights it begins with; its claim does.
         candidate = reader.candidate(frozen)
         assert candidate is not None, "all of its parameters were suggested"
+        partners = Partners(trial.study, link)
         account = TrialReport(
             trial=trial,
             reader=reader,
@@ -120,7 +121,8 @@ class Objective:
             step=reader.space.step_of(reader.history(trial.study), candidate),
             phase=claimed_phase(frozen) or "enqueued",
             link=link,
-            partners=Partners(trial.study, link),
+            partners=partners,
+            spent=Spent(lambda: [trial.study, *partners.studies.values()]),
             watch=self.watch,
             life=Heartbeat(trial=trial, patience=patience_of(frozen)),
         )
@@ -261,7 +263,7 @@ def _should_stop(account: TrialReport, *, last: bool) -> bool:
     trial = account.trial
     if trial.should_prune():
         return True
-    reason = None if last else limit_reached(trial.study, account.partners)
+    reason = None if last else limit_reached(trial.study, account.spent)
     if reason is not None:
         write_stop(trial.study, all_trials(trial.study)[trial.number], LIMIT, reason)
     return reason is not None

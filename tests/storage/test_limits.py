@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from commands import TINY, Shell
 from linking import trials_of
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
-from searching import NAME, Progress, bars, options, searched, story, url
+from searching import MACRO, NAME, Progress, bars, options, searched, story, url
 
 from optuna_egnas import LinkedStudies, load_linked_studies, search
 from optuna_egnas._core.duration import read_duration
-from optuna_egnas._storage import link
-from optuna_egnas._storage.limits import epochs_of, limit_reached
+from optuna_egnas._storage import studies as _studies
+from optuna_egnas._storage.limits import Spent, epochs_of, limit_reached
+from optuna_egnas._storage.link import read_link
 from optuna_egnas.errors import SearchError
 
 
@@ -134,19 +137,70 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
     egnas.refuses("search", "--max-total-epochs", "0", saying=("`max_total_epochs`", "at least 1"))
 
 
-def test_a_trial_looks_for_the_other_studies_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, epochs = [], []
-    listed = link.partner_names
-    monkeypatch.setattr(
-        link, "partner_names", lambda storage, of: asked.append(of.role) or listed(storage, of)
+class Counting(InMemoryStorage):
+    """Counts how often all studies, or all trials of one, are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.studies = self.trials = 0
+
+    def get_all_studies(self) -> Any:
+        self.studies += 1
+        return super().get_all_studies()
+
+    def get_all_trials(self, *arguments: Any, **named: Any) -> Any:
+        self.trials += 1
+        return super().get_all_trials(*arguments, **named)
+
+
+def reads(folder: Path, epochs: int, **limits: Any) -> tuple[int, int, int]:
+    """Trials of a whole search; how often it reads all studies, and all trials of one."""
+    storage = Counting()
+    spaces = {"macro": {**MACRO, "base_epochs": epochs}, "micro": {"epochs": epochs}}
+    studies = search(
+        bars(), storage=storage, name=NAME, options=options(folder, **spaces, **limits)
     )
+    assert studies.result().finished
+    counted = storage.studies, storage.trials
+    return len(trials_of(studies)), *counted
 
-    bounded(tmp_path, max_total_epochs=10, watch=epochs.append)
 
-    trained = [told for told in epochs if told.verdict is None and told.epoch]
-    trials = {(told.role, told.candidate) for told in trained}
-    assert len(trained) == 10 and len(trials) < 5, "several epochs of each"
-    between = len(trials) + 2  # The run asks between trials, and at the end.
-    assert len(asked) <= len(trials) + between
+def test_with_a_limit_no_epoch_reads_all_trials_or_all_studies(tmp_path: Path) -> None:
+    for epochs in (2, 6):
+        trials, *free = reads(tmp_path, epochs)
+        same, *limited = reads(tmp_path, epochs, max_total_epochs=10_000)
+
+        studies, all_trials = (after - before for before, after in zip(free, limited, strict=True))
+        assert same == trials
+        assert 0 < studies <= trials, "once a trial, where it does not look for them anyway"
+        assert 0 < all_trials <= 2 * (trials + 2), "of both studies, once a trial and once a walk"
+
+
+def test_epochs_of_trials_that_come_and_end_between_two_looks_count() -> None:
+    study = optuna.create_study()
+    spent = Spent(lambda: [study])
+    assert spent.epochs() == 0
+
+    running = study.ask()
+    running.report(0.5, 3)
+    assert spent.epochs() == 3
+    ended = study.ask()
+    ended.report(0.5, 4)
+    study.tell(ended, 0.5)
+    assert spent.epochs() == 7
+    running.report(0.5, 5)
+    assert spent.epochs() == 9
+    study.tell(running, 0.5)
+    assert spent.epochs() == 9
+
+
+def test_a_search_reads_its_link_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bounded(tmp_path, max_total_epochs=4).result()
+    asked: list[str] = []
+    monkeypatch.setattr(_studies, "read_link", lambda found: asked.append("") or read_link(found))
+
+    again = load_linked_studies(storage=url(tmp_path), name=NAME)
+    for _ in range(3):
+        assert (again.method.name, again.result()) == ("egnas", whole)
+
+    assert len(asked) == len(again.roles)

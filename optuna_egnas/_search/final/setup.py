@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..._core.problem import check_integer
+from ..._core.commands import EPOCHS, SEEDS
 from ..._core.recipe import Recipe
 from ..._storage.final_claims import check_is_free
 from ..._storage.final_records import FinalRecord, FinalSettings
@@ -118,9 +118,8 @@ def prepare_final(  # noqa: PLR0913 - as `train`, which is public
     watch: Callable[[FinalProgress], None] | None = None,
 ) -> FinalSetup:
     """Everything of `train` but its run. Checks all before it writes anything."""
-    check_integer("seeds", seeds, at_least=1)
-    if epochs is not None:
-        check_integer("epochs", epochs, at_least=1)
+    SEEDS.check(seeds)
+    EPOCHS.check(epochs)
     options = options or TrainOptions()
     where = choose_device(device)
     studies = search

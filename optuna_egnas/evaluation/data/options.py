@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..._core.declared import check_options, documented, option
+from ..._core.commands import DATA_FOLDER, IN_FOLDER, SKIP_BROKEN
+from ..._core.declared import check_options, documented, option, shared
 from ...errors import DataError
 from .ground import GROUND, colour_of
 
@@ -23,12 +24,7 @@ class DataOptions:
         0.2
     """
 
-    root: str | None = option(
-        None,
-        flag="--data-root",
-        help="folder of the published data sets' files",
-        default="data in the working directory",
-    )
+    root: str | None = shared(None, DATA_FOLDER, default=IN_FOLDER)
     download: bool = option(
         False,
         flag="--download/--no-download",
@@ -58,11 +54,7 @@ class DataOptions:
         flag="--ground",
         help="the colour that transparent images are laid on: a name, or #rrggbb",
     )
-    skip_broken: bool = option(
-        False,
-        flag="--skip-broken",
-        help="of folder:PATH: leave out images that cannot be read, and say so",
-    )
+    skip_broken: bool = shared(False, SKIP_BROKEN)
 
     def __post_init__(self) -> None:
         check_options(self, DataError)

@@ -50,6 +50,11 @@ def normalised(images: Tensor, statistics: ChannelStatistics) -> Tensor:
     return values.clone(memory_format=memory_format(images.device))
 
 
+def drawn_for(recipe: Recipe) -> int:
+    """The random numbers that are drawn for each image of an epoch, see `draw_epoch`."""
+    return 8 if recipe.turn or recipe.brightness else 6
+
+
 def draw_epoch(shape: torch.Size, recipe: Recipe, generator: Generator) -> Tensor:
     """All random numbers of an epoch over images of shape [N, C, H, W], in one int64 [N, 6 or 8].
 
@@ -72,7 +77,7 @@ def draw_epoch(shape: torch.Size, recipe: Recipe, generator: Generator) -> Tenso
         integers(0, height - 1),
         integers(0, width - 1),
     ]
-    if recipe.turn or recipe.brightness:
+    if drawn_for(recipe) > len(columns):
         columns += [integers(-STEPS, STEPS), integers(-STEPS, STEPS)]
     return torch.stack(columns, dim=1)
 

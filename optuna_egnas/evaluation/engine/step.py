@@ -1,7 +1,14 @@
 """One step of a training: the only place where a network learns.
 
-It works on buffers that stay where they are, and reads nothing back from the device, so that a
-device can record the step once and repeat it.
+It works on buffers that stay where they are: the images and labels, the draws of a batch, the sums
+of what is counted. All whole batches have one shape, and nothing is read back from the device. A
+last batch that is smaller has a shape of its own.
+
+For a device to record the step of a whole batch once and repeat it, two numbers of Python are left
+that change from step to step, and that a record would keep as they were:
+- the rate: torch's SGD reads a rate that is a tensor back from the device;
+- the momentum of batch norms, which torch takes as a number only. It is constant after ten
+  steps, see `_average_from_first_step`.
 """
 
 from __future__ import annotations
@@ -16,7 +23,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from ..._core.recipe import Precision, Recipe
-from .augmentation import ChannelStatistics, augmented
+from .augmentation import ChannelStatistics, augmented, drawn_for
 
 NORM_MOMENTUM = 0.1
 
@@ -44,11 +51,14 @@ class TrainingStep:
     micro_batch: int | None = None
     loss_sum: Tensor = field(init=False)
     correct: Tensor = field(init=False)
+    _draws: Tensor = field(init=False)
     _norms: list[nn.BatchNorm2d] = field(init=False)
 
     def __post_init__(self) -> None:
         self.loss_sum = torch.zeros((), device=self.images.device)
         self.correct = torch.zeros((), dtype=torch.int64, device=self.images.device)
+        shape = (min(self.recipe.batch_size, len(self.labels)), drawn_for(self.recipe))
+        self._draws = torch.zeros(shape, dtype=torch.int64, device=self.images.device)
         modules = self.network.modules()
         self._norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
 
@@ -61,7 +71,8 @@ class TrainingStep:
         """Step number `step` (from 0), at this rate, on rows of `draw_epoch`."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        parts = _parts(draws, self.micro_batch)
+        batch = self._draws[: len(draws)].copy_(draws)
+        parts = _parts(batch, self.micro_batch)
         most = math.ceil(self.recipe.batch_size / (self.micro_batch or self.recipe.batch_size))
         self.optimizer.zero_grad()
         for index, part in enumerate(parts):

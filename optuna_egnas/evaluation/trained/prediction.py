@@ -14,10 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..._core.commands import TOP
 from ..._core.method import method
 from ..._core.network import Shape
 from ..._storage.files import read_whole
-from ...errors import DataError, InvalidSpace, SearchError
+from ...errors import DataError, SearchError
 from ..data.ground import GROUND
 from ..data.images import READING, read_image
 from ..data.paths import named
@@ -135,8 +136,7 @@ def predict(
         SearchError: the network's images are neither grayscale nor colour, or it gives no finite
             numbers.
     """
-    if top < 1:
-        raise InvalidSpace(f"`top` must be at least 1, but got top={top}.")
+    TOP.check(top)
     channels, height, width = classifier.input_shape
     if channels not in (1, 3):
         raise SearchError(

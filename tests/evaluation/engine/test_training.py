@@ -13,7 +13,8 @@ from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
-from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
+from optuna_egnas.evaluation.engine import step as _step
+from optuna_egnas.evaluation.engine.augmentation import augmented, channel_statistics, normalised
 from optuna_egnas.evaluation.engine.loop import VALIDATION_BATCH, NonFiniteLoss, count_correct
 from optuna_egnas.evaluation.engine.records import EpochRecord
 
@@ -72,6 +73,27 @@ class TestTrain:
         statistics = channel_statistics(training.images)
         found = count_correct(network, validation.images, validation.labels, statistics)
         assert records[-1].valid_correct == found, "the network holds the last weights"
+
+    def test_all_batches_lie_in_the_same_place(self, monkeypatch):
+        """So that a device can record the step of a whole batch once, and repeat it."""
+        seen, rows = [], []
+
+        def watched(images, draws, *others):
+            seen.append((images.data_ptr(), draws.data_ptr(), len(draws), draws.stride()))
+            rows.append(draws[:, 0].clone())
+            return augmented(images, draws, *others)
+
+        monkeypatch.setattr(_step, "augmented", watched)
+        recipe = Recipe(batch_size=16)
+
+        assert [*trained(network_of(SMALL), samples(40), None, epochs=3, recipe=recipe)]
+
+        assert [length for *_, length, _ in seen] == 3 * [16, 16, 8]
+        assert len({(images, draws) for images, draws, *_ in seen}) == 1
+        assert len({stride for *_, stride in seen}) == 1
+        for epoch in range(3):
+            drawn = torch.cat(rows[3 * epoch : 3 * epoch + 3])
+            assert sorted(drawn.tolist()) == list(range(40)), "each image once an epoch"
 
     def test_without_validation_images_it_trains_alike(self):
         training, validation = samples(20), samples(30, seed=1)

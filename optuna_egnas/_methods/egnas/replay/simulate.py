@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from ...._core.commands import WORKERS
 from ...._core.history import Candidate
 from ...._core.proposal import Done
 from ...._core.words import clock
@@ -29,7 +30,7 @@ from ...._storage.claims import DROPPED, claimed_phase
 from ...._storage.private import all_trials
 from ...._storage.reader import suggest
 from ...._storage.studies import trials_of
-from ....errors import InvalidSpace, SearchError
+from ....errors import SearchError
 from ....samplers._method import MethodSampler
 from ..architecture import Architecture, chain_of
 from .replay import Replay, _tell, compare, open_replay
@@ -118,8 +119,7 @@ def simulate(
         >>> simulate(trace, workers=2).replay.match  # the same walk, in less time
         True
     """
-    if workers < 1:
-        raise InvalidSpace(f"`workers` must be at least 1, but got workers={workers}.")
+    WORKERS.check(workers)
     studies = open_replay(trace, storage=storage, name=name)
     begun = len(trials_of(studies))
     if begun:
