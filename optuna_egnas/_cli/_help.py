@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from .._core.method import DEFAULT, method
 from ._dashboard import dashboard
 from ._delete import delete
 from ._doctor import doctor
@@ -53,8 +54,8 @@ class Story(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write it all on one screen."""
         lines = [
-            "Finds a whole convolutional network for your images: depth and width first, then",
-            "every layer's operation and kernel size, as two linked Optuna studies.",
+            "Finds a whole convolutional network for your images, as linked Optuna studies.",
+            method(DEFAULT).title,
             "Type first: egnas search digits      More: egnas COMMAND --help",
             "",
         ]

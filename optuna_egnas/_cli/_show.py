@@ -23,7 +23,8 @@ def show(
         Path | None, typer.Option(help="Write the search to this file, for `egnas replay`.")
     ] = None,
     trial: Annotated[
-        str | None, typer.Option(help="A trial, macro/N or micro/N, for --rerun.")
+        str | None,
+        typer.Option(help="The trial for --rerun, as ROLE/NUMBER."),
     ] = None,
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Train --trial again: does it agree, bit for bit?")

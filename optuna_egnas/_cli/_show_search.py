@@ -86,7 +86,7 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
 
 
 def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
-    """The walk of both studies, step by step, each with its verdict in words.
+    """Print the walk of all studies, step by step, each with its verdict in words.
 
     `beside`: also what was trained beside the walk.
     """

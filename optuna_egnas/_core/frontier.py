@@ -2,8 +2,8 @@
 
 From where the walk stands, every missing answer branches: accepted, neutral or refused, each with
 its odds. The tree of these futures is searched likeliest first. Futures that ask for the same
-training meet in one node, whose chance is the sum of theirs: in the depth phase nearly all of them
-go on to the next layer, whatever the verdicts before it.
+training meet in one node, whose chance is the sum of theirs: where a phase climbs a ladder, nearly
+all of them go on to the next rung, whatever the verdicts before it.
 
 All is a function of the space and the history, and nothing of it is a decision: a wrong guess
 costs work and never changes a walk.

@@ -250,7 +250,7 @@ def check_same(spaces: Mapping[str, Space], names: Sequence[str]) -> None:
             ours, theirs = getattr(space, field), getattr(other, field)
             if ours != theirs:
                 raise InvalidSpace(
-                    f"`{field}` must be the same in both spaces, but is {ours} in the {first} "
+                    f"`{field}` must be the same in all spaces, but is {ours} in the {first} "
                     f"space and {theirs} in the {role} space."
                 )
 

@@ -43,9 +43,19 @@ REQUIRED = ("frontier", "ranges", "encode", "decode", "network_from_json")
 COUNTS = "optuna_egnas._methods.counting"
 """Counts what a space does not count in closed form; it loads torch, and is loaded by name."""
 
+PUBLISHED = "paper"
+"""The policy of every method that follows its publication."""
+
 Range = range | tuple[str, ...] | tuple[int, ...]
 """The values of one trial parameter: whole numbers from start to stop, or choices."""
 S = TypeVar("S", bound="Space")
+
+
+def policy_option(*policies: str) -> Any:
+    """The field `policy` of a space that has these policies; the first one is the default."""
+    published = {PUBLISHED: f"{PUBLISHED} (the published one)"}
+    names = " or ".join(published.get(name, name) for name in policies)
+    return option(policies[0], flag="--policy", help=f"the named set of rules: {names}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +79,10 @@ class Space:
 
     method: ClassVar[str]
     """The name of the method that the space belongs to."""
-    policies: ClassVar[tuple[str, ...]] = ("paper",)
-    """The sets of rules that there are."""
+    policies: ClassVar[tuple[str, ...]] = (PUBLISHED,)
+    """The names of the sets of rules; `policy` holds one of them."""
 
-    policy: str = option(
-        "paper",
-        flag="--policy",
-        help="the named set of rules of the walk: paper (the published one) or sound",
-    )
+    policy: str = policy_option(PUBLISHED)
     input_shape: Shape = (3, 32, 32)
     classes: int = 10
     n_valid: int | None = None

@@ -1,4 +1,4 @@
-"""Hands over the network of a search: to a file, and to the artifacts of its micro study."""
+"""Hands over the network of a search: to a file, and to the artifacts of its last study."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def export(  # noqa: PLR0913 - public; all but two by name
 
     The file is loaded back and compared with the trained network: on training images where the
     search has them here, else on generated ones. It takes uint8 pixels [N, C, H, W], normalises
-    them itself, and gives logits [N, classes]. That of a search is also uploaded to its micro
+    them itself, and gives logits [N, classes]. That of a search is also uploaded to its last
     study, where optuna-dashboard lists it.
 
     Args:

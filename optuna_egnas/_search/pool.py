@@ -1,8 +1,8 @@
 """Several workers for one search: processes on this machine, or tasks of a Ray cluster.
 
-No worker leads. Each opens the same two studies, asks for what nobody has, and finds out by
-itself when the macro walk hands over to the micro walk and when all is done. The one that started
-them only passes on what they tell, and asks them to end.
+No worker leads. Each opens the same studies, asks for what nobody has, and finds out by itself
+when one study hands over to the next and when all is done. The process that started the workers
+only passes on what they report, and asks them to end.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def create_linked_studies(
 
     Args:
         storage: a URL, an Optuna storage, or None for one in memory.
-        name: the search's name; its studies are called after it: `<name>/macro`.
+        name: the search's name; its studies are called after it: `<name>/<role>`.
         method: the search's method.
         dataset: plain values that identify the data.
         seed: the search's seed.

@@ -112,7 +112,7 @@ class MethodSampler(BaseSampler):
         Raises:
             SearchDone: the walk has ended (ask and tell only).
             NothingToTrain: all that is left is in flight (ask and tell only).
-            SearchError: a micro study whose macro search has not ended, or a wrong partner.
+            SearchError: the study before this one has not ended, or the study is of another role.
         """
         if len(study.directions) > 1:
             return {}

@@ -17,6 +17,7 @@ from ..._core.problem import (
     Published,
     check_smallest_fits,
     check_task,
+    policy_option,
 )
 from ..._core.proposal import Incumbent, reaches
 from ..._core.text import short
@@ -25,6 +26,8 @@ from .architecture import Architecture, as_chain, check_kernel
 from .cost import count_macs, count_params, count_traffic, widest
 from .operations import operation
 
+POLICIES = ("paper", "sound")
+"""The names of the rows of `policies.POLICIES`."""
 START_OP, START_KERNEL = "sep", 3
 MOST_LAYERS, MOST_CHANNELS = 1000, 100_000
 """Of one network: far more than any search needs, and few enough to list."""
@@ -37,8 +40,9 @@ class ChainSpace(AutomatonSpace):
     """What both spaces of EGNAS share: their networks are chains, counted in closed form."""
 
     method: ClassVar[str] = "egnas"
-    policies: ClassVar[tuple[str, ...]] = ("paper", "sound")
+    policies: ClassVar[tuple[str, ...]] = POLICIES
 
+    policy: str = policy_option(*POLICIES)
     level: float = declared(
         0.25,
         help="under `sound`, the chance with which a narrower network that is no better would "

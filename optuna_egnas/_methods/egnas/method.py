@@ -39,7 +39,7 @@ class Egnas(Method):
     """Depth and width first, then every layer's operation and kernel size."""
 
     name = "egnas"
-    title = "EGNAS (arXiv 2502.03553): depth and width, then each layer's operation and kernel"
+    title = "EGNAS (arXiv 2502.03553): depth, width, then each layer's operation and kernel"
     roles = (
         Role(
             name="macro",

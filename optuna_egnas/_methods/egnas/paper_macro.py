@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..._core.budget import attempt_epochs
 from ..._core.history import Candidate
 from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
 from .architecture import Architecture, chain_of
@@ -43,6 +42,18 @@ def max_epochs(space: MacroBounds) -> int:
         width_attempts=(space.max_width - space.min_width) // space.width_step,
         per_width_attempt=space.epochs_per_width_step,
     )
+
+
+def attempt_epochs(
+    *,
+    base: int,
+    depth_attempts: int,
+    per_depth_attempt: int,
+    width_attempts: int = 0,
+    per_width_attempt: int = 0,
+) -> int:
+    """The epochs of a candidate after a number of attempts in each phase, itself included."""
+    return base + depth_attempts * per_depth_attempt + width_attempts * per_width_attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
