@@ -52,7 +52,7 @@ def predict(
 def _classifier(
     storage: str, name: str | None, seed: int | None, source: Path | None
 ) -> Classifier:
-    from .._search.final.networks import load_final
+    from .._search.final.stored import load_final
     from ..evaluation.trained.prediction import Classifier, read_classifier
     from . import _show_search as _show
 

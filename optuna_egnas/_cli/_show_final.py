@@ -10,7 +10,7 @@ from rich.table import Table
 
 from .._core.text import shell_word
 from .._core.words import clock
-from .._storage.finals import accuracy_words
+from .._storage.final_results import accuracy_words
 from .._storage.urls import shown
 from ._console import lines
 from ._show_search import out

@@ -16,7 +16,7 @@ from .._core.text import printable, shell_word
 from .._core.words import clock
 from .._search.forecast.estimate import seconds_left, told
 from .._search.identity import reading_note
-from .._storage.finals import accuracy_words, finals
+from .._storage.final_results import accuracy_words, finals
 from .._storage.link import search_names
 from .._storage.opening import open_storage, storage_errors
 from .._storage.urls import parse_url, shown

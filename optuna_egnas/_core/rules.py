@@ -16,7 +16,7 @@ from .text import clipped, short
 Rule = Callable[[Any], "str | None"]
 LARGEST = 2**53
 LONGEST_NAME = 500
-"""Characters of a name: what Optuna's tables hold, less those of "/macro"."""
+"""Characters of a name: what Optuna's tables hold, less those of a slash and a role."""
 CENTURIES = 1e10
 """Seconds: nothing takes longer."""
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

@@ -17,7 +17,7 @@ from .._storage.artifacts import open_artifacts
 from .._storage.attributes import check_study
 from .._storage.claims import CLAIM, DROPPED, FORGETS, OWNER, is_alive
 from .._storage.final_claims import at_work, who
-from .._storage.finals import all_begun, all_finals
+from .._storage.final_results import all_begun, all_finals
 from .._storage.link import (
     START,
     Link,

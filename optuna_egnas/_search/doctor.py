@@ -236,7 +236,7 @@ def _artifacts(opened: BaseStorage | None, given: str | None) -> Iterator[Check]
 def _data(root: str | None) -> Iterator[Check]:
     from ..evaluation.data.labelled import root_of
     from ..evaluation.data.options import DataOptions
-    from ..evaluation.data.sources import SOURCES, find_published, read_published
+    from ..evaluation.data.published import SOURCES, find_published, read_published
 
     yield Check("data", "ok", "digits: built in")
     folder, absent = root_of(DataOptions(root=root)), []

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._storage.finals import artifacts_of, uploads_of
+from .._storage.final_results import artifacts_of, uploads_of
 from .._storage.link import read_places
 from ..errors import DataError, SearchError
 from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.trained.export import COMPARED, Exported, export_network
 from ..evaluation.trained.network_file import TrainedNetwork
 from ..evaluation.trained.prediction import read_trained
-from .final.networks import load_final, upload
+from .final.stored import load_final, upload
 from .identity import stored_images, stored_test
 from .studies import LinkedStudies
 

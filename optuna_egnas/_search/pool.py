@@ -60,7 +60,7 @@ def run(
     engine: str = "processes",
     watch: Callable[[Progress], None] | None = None,
 ) -> None:
-    """Run a prepared search with so many workers until both walks have ended.
+    """Run a prepared search with this number of workers until all of its walks have ended.
 
     A worker that is lost does not stop the others. On CPUs the threads are shared out; each
     process sees one GPU where there are GPUs.

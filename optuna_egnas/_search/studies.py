@@ -54,7 +54,7 @@ POLL = 0.02
 
 
 class LinkedStudies(StoredStudies):
-    """The linked studies of one search, `studies.macro` and `studies.micro` of EGNAS, say.
+    """The linked studies of one search, each also an attribute of its role's name.
 
     All are ordinary Optuna studies with our samplers: optimise the first until it stops, then the
     next. The result is `result()`; the `best_trial` of a study may be a trial that is off the
@@ -97,8 +97,8 @@ def create_linked_studies(
         method: the search's method.
         dataset: plain values that identify the data.
         seed: the search's seed.
-        spaces: a space for each role of the method, of EGNAS `macro` and `micro` (its depth and
-            width come from the macro search); default: the published ones, for one task.
+        spaces: a space for each role of the method; default: the published ones, for one task. A
+            field that a search finds by itself comes from the study before.
 
     Raises:
         InvalidSpace: the spaces differ in their task or limits, or a role is unknown.

@@ -17,7 +17,7 @@ time_limit = 7200             # seconds of each run
 max_total_epochs = 500
 [data]                        # fields of DataOptions
 [recipe]                      # fields of Recipe
-[macro]                       # a table for each study of the method, with fields of its space
+[ROLE]                        # a table for each study of the method, with fields of its space
 """
 
 from __future__ import annotations

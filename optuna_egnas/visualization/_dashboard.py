@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import InMemoryStorage
 
-from .._storage.finals import finals
+from .._storage.final_results import finals
 from .._storage.private import all_trials, key_of, reopened, storage_of
 from ._entries import RUNNING, Entry, entries
 from ._notes import merged, study_note, trial_note

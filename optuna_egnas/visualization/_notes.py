@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._core.text import markdown, shell_word
 from .._storage.final_records import FinalRecord
-from .._storage.finals import accuracy_words, finals
+from .._storage.final_results import accuracy_words, finals
 from ._entries import Entry
 
 if TYPE_CHECKING:

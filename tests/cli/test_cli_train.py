@@ -16,7 +16,7 @@ from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
 
 from optuna_egnas import load_linked_studies
-from optuna_egnas._search.final.networks import load_report
+from optuna_egnas._search.final.stored import load_report
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained.examination import examine
 

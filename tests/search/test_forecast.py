@@ -27,7 +27,7 @@ from optuna_egnas._core.parameters import encode
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.bounds import widest_chain
 from optuna_egnas._methods.egnas.sample import sample
-from optuna_egnas._search.forecast.continuations import (
+from optuna_egnas._search.forecast.at_start import (
     Forecast,
     foresee,
     read_forecast,

@@ -12,7 +12,7 @@ import torch
 from ..._core.problem import check_integer
 from ..._storage.final_claims import check_is_free
 from ..._storage.final_records import FinalRecord, FinalSettings
-from ..._storage.finals import (
+from ..._storage.final_results import (
     all_begun,
     all_finals,
     artifacts_of,

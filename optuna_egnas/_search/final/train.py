@@ -18,7 +18,7 @@ import torch
 from ..._core.history import Candidate
 from ..._storage.final_claims import FinalClaim, begun_test, claimed, read_test, write_test
 from ..._storage.final_records import BegunTest, FinalRecord, FinalSettings
-from ..._storage.finals import (
+from ..._storage.final_results import (
     all_begun,
     all_finals,
     finals,
@@ -37,9 +37,9 @@ from ...evaluation.trained.examination import examine
 from ...evaluation.trained.network_file import TrainedNetwork
 from ..identity import read_recipe
 from ..run import dashboard_writer
-from .networks import read_report, store_final, stored_report, upload_report
 from .result import FinalResult
 from .setup import FinalProgress, FinalSetup, prepare_final
+from .stored import read_report, store_final, stored_report, upload_report
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

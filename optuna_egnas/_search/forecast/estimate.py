@@ -21,7 +21,7 @@ from ..._storage.claims import DROPPED, is_alive
 from ..._storage.limits import epochs_of
 from ..._storage.private import all_trials
 from ..._storage.reader import Reader
-from .continuations import (
+from .at_start import (
     Forecast,
     Range,
     all_continuations,

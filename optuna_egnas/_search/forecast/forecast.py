@@ -14,7 +14,7 @@ from ..identity import recipe_from
 from ..plan import Plan
 from ..setup import moved
 from ..worker import threads_each
-from .continuations import Forecast, foresee, seconds_per_write, write_forecast
+from .at_start import Forecast, foresee, seconds_per_write, write_forecast
 
 if TYPE_CHECKING:
     import torch

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
+from small_trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
 from walking import EGNAS
 
 from optuna_egnas._storage.artifacts import open_artifacts

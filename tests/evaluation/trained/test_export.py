@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from exporting import EVERYTHING, digits, lively, logits_of
-from trainings import samples
+from small_trainings import samples
 
 import optuna_egnas
 from optuna_egnas import Architecture

@@ -17,7 +17,7 @@ from searching import NAME, left_over, url
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.setup import FinalProgress
 from optuna_egnas._storage.final_claims import CLAIM, TEST, at_work, claimed
-from optuna_egnas._storage.finals import finals
+from optuna_egnas._storage.final_results import finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.trained.examination import examine
 

@@ -20,7 +20,7 @@ from searching import NAME, bars, left_over, searched, url
 from optuna_egnas import train
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.setup import FinalProgress
-from optuna_egnas._storage.finals import finals
+from optuna_egnas._storage.final_results import finals
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace, SearchError
 
 ROLES = ("macro", "micro")

@@ -41,7 +41,7 @@ _UINT8_MAGIC = 0x0800
 def available_memory() -> int:
     """Bytes of RAM that can be filled without swapping; sys.maxsize where nobody tells."""
     meminfo = Path("/proc/meminfo")
-    # sysconf counts the file cache, which the kernel would give back, as taken.
+    # sysconf counts the file cache, which the system would give back, as taken.
     told = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text() if meminfo.exists() else "")
     if told:
         return int(told[1]) * 1024
