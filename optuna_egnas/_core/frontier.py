@@ -104,7 +104,7 @@ def _look_ahead(
 ) -> Iterator[Prospect]:
     """All that the walk will ask for with such a chance or more, the most probable first."""
     experience = Experience.of(steps, space.priors)
-    numbers, told = count(), set[Candidate]()
+    numbers, seen = count(), set[Candidate]()
     start = {position: 1.0}
     before = experience.attempts.get(position.proposal.phase, 0)
     nodes = [_node(start, depth=0, number=next(numbers), before=before)]
@@ -113,8 +113,8 @@ def _look_ahead(
         if 1 - node.doubt < at_least:
             return
         # Seldom two nodes ask for the same; the less probable one adds little, and is left out.
-        if node.proposal.candidate not in told:
-            told.add(node.proposal.candidate)
+        if node.proposal.candidate not in seen:
+            seen.add(node.proposal.candidate)
             yield Prospect(proposal=node.proposal, chance=1 - node.doubt)
         for futures in _branch(space, history, experience, node):
             phase = next(iter(futures)).proposal.phase

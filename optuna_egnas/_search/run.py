@@ -15,7 +15,7 @@ from ..evaluation.engine.conditions import conditions, threads_for
 from ..evaluation.objective import CandidateFailed, Objective
 from ..options import SearchOptions
 from ..visualization._dashboard import DashboardWriter
-from .forecast.estimate import told
+from .forecast.estimate import time_rows
 from .studies import LinkedStudies
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def dashboard_writer(studies: LinkedStudies, storage: str) -> DashboardWriter:
     return DashboardWriter(
         studies=studies,
         storage=storage,
-        times=lambda search: told(search, finished=search.result().finished),
+        times=lambda search: time_rows(search, finished=search.result().finished),
     )
 
 

@@ -159,9 +159,9 @@ def no_search(storage: BaseStorage, name: str) -> SearchError:
 
 def _stored_name(study: str, record: Any) -> str:
     """What a search is called that cannot be read: by its record, else by its study's name."""
-    told = record.get("name") if isinstance(record, dict) else None
-    if isinstance(told, str) and told.strip():
-        return told
+    stored = record.get("name") if isinstance(record, dict) else None
+    if isinstance(stored, str) and stored.strip():
+        return stored
     name, _, role = study.rpartition("/")
     return name if role and name else study
 

@@ -132,8 +132,8 @@ def _aside(
     trial: FrozenTrial, candidate: Candidate, reader: Reader, role: str, *, ended: bool
 ) -> Iterator[Entry]:
     """What a trial beside the walk was; nothing for one that has not begun."""
-    told = _fate(trial, ended=ended)
-    if told is None:
+    became = _fate(trial, ended=ended)
+    if became is None:
         return
     score = trial.value if trial.state is TrialState.COMPLETE else None
     score = reader.sign * score if score is not None else None
@@ -142,8 +142,8 @@ def _aside(
         number=trial.number,
         phase=of_trial(trial, "phase") or "",
         name=reader.space.describe(candidate.architecture),
-        fate=told[0],
-        words=told[1],
+        fate=became[0],
+        words=became[1],
         score=score,
         standard_error=standard_error(score, reader.space.n_valid),
         best=None,

@@ -53,7 +53,7 @@ def study_note(
     studies: StoredStudies,
     role: str,
     *,
-    told: tuple[Entry, ...],
+    listed: tuple[Entry, ...],
     places: Mapping[str, str],
     storage: str,
     times: Sequence[tuple[str, str]] = (),
@@ -70,8 +70,8 @@ def study_note(
         commands.insert(0, f"egnas train {name} --storage {url}")
     if not result.finished:
         commands.insert(0, f"egnas worker --name {name} --storage {url}  # goes on from here")
-    steps = [entry for entry in told if entry.role == role and entry.place is not None]
-    beside = sum(entry.role == role and entry.place is None for entry in told)
+    steps = [entry for entry in listed if entry.role == role and entry.place is not None]
+    beside = sum(entry.role == role and entry.place is None for entry in listed)
     return "\n".join(
         [
             f"## {markdown(result.name)}: the {role} search",

@@ -71,13 +71,13 @@ def plot_walk(studies: StoredStudies) -> go.Figure:
 
 
 def _walk_info(studies: StoredStudies) -> WalkInfo:
-    told = entries(studies)
-    walk = [entry for entry in told if entry.place is not None]
+    listed = entries(studies)
+    walk = [entry for entry in listed if entry.place is not None]
     panels = []
     for group in groups_of(studies):
         steps = [entry for entry in walk if group_of(entry) == group]
         if steps:
-            own = [entry for entry in told if group_of(entry) == group]
+            own = [entry for entry in listed if group_of(entry) == group]
             panels.append(_panel(group, own, steps))
     return WalkInfo(name=studies.name, panels=tuple(panels))
 

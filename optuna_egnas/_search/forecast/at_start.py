@@ -137,16 +137,16 @@ class Ahead(NamedTuple):
 def all_continuations(
     method: Method,
     spaces: Mapping[str, Space],
-    told: Callable[[str, Space], History],
+    history_of: Callable[[str, Space], History],
     generator: Random,
 ) -> Iterator[tuple[Ahead, ...]]:
     """Courses of a search: one of its first study, each with one of the study that follows, ...
 
-    `told` gives the history of a study with its space, once its start is known.
+    `history_of` gives the history of a study with its space, once its start is known.
     """
     roles = [role.name for role in method.roles]
     going: dict[tuple[str, Space], Iterator[Continuation]] = {}
-    known = {roles[0]: told(roles[0], spaces[roles[0]])}
+    known = {roles[0]: history_of(roles[0], spaces[roles[0]])}
     while True:
         parts: list[Ahead] = []
         found = None
@@ -158,7 +158,7 @@ def all_continuations(
                 space = replace(space, **role.start(space, found))
             key = (role.name, space)
             if key not in going:
-                known[role.name] = told(role.name, space)
+                known[role.name] = history_of(role.name, space)
                 going[key] = space.continuations(known[role.name], generator)
             continuation = next(going[key])
             # What an earlier study has trained already, the next one takes over.

@@ -124,7 +124,7 @@ def review(studies: StoredStudies) -> Review:
     return Review(seconds=spent[-1] if spent else 0.0, forecast=forecast, rest=tuple(rest))
 
 
-def told(studies: StoredStudies, *, finished: bool) -> list[tuple[str, str]]:
+def time_rows(studies: StoredStudies, *, finished: bool) -> list[tuple[str, str]]:
     """How a search stands in time, and how good what was foreseen is: a name and words each."""
     forecast = read_forecast(studies)
     rows = []

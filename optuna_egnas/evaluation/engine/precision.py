@@ -50,8 +50,8 @@ def has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         # Older releases of torch cannot tell: fp32 then.
-        told: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
-        capabilities = told()
+        capable: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+        capabilities = capable()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
 

@@ -35,10 +35,10 @@ def elsewhere(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**record, "machine": "another", "host": "another", "token": "another's", **changes}
 
 
-def _hold(folder: Path, told: Any) -> None:
+def _hold(folder: Path, is_training: Any) -> None:
     def tell(event: FinalProgress) -> None:
         if event.epoch == 2:
-            told.set()
+            is_training.set()
             signal.pause()
 
     trained(folder, watch=tell)
@@ -70,10 +70,10 @@ def died(folder: Path, number: int) -> None:
 @pytest.fixture
 def held(ended: Path) -> Any:
     """A folder with a search whose final training another process is at."""
-    told = CONTEXT.Event()
-    process = CONTEXT.Process(target=_hold, args=(ended, told))
+    is_training = CONTEXT.Event()
+    process = CONTEXT.Process(target=_hold, args=(ended, is_training))
     process.start()
-    assert told.wait(60)
+    assert is_training.wait(60)
     yield ended, process
     process.kill()
     process.join(60)

@@ -187,7 +187,7 @@ def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies)
         return study_note(
             studies,
             "micro",
-            told=(),
+            listed=(),
             places={"macro": "/1", "micro": "/2"},
             storage="sqlite:///egnas.db",
         )

@@ -184,7 +184,7 @@ def stops_of(trace: Trace, pruner: BasePruner) -> tuple[Stops, frozenset[int]]:
         if trial is None:
             break
         _train(trial, recorded, trace, index, stops)
-        _tell(trial, recorded, trace)
+        _finish_trial(trial, recorded, trace)
     if not ours:
         for phase in COMPARED:
             stops |= _stops_in_phase(trace, phase, pruner)
@@ -213,7 +213,7 @@ def _train(trial: Trial, recorded: Recorded, trace: Trace, index: int, stops: St
     return False
 
 
-def _tell(trial: Trial, recorded: Recorded, trace: Trace) -> None:
+def _finish_trial(trial: Trial, recorded: Recorded, trace: Trace) -> None:
     """Give the walk the recorded outcome."""
     if recorded.train_correct:
         trial.set_user_attr("train_accuracy", max(recorded.train_correct) / trace.n_train)

@@ -32,7 +32,7 @@ from ...._storage.studies import trials_of
 from ....errors import InvalidSpace, SearchError
 from ....samplers._method import MethodSampler
 from ..architecture import Architecture, chain_of
-from .replay import Replay, _tell, compare, open_replay
+from .replay import Replay, _finish_trial, compare, open_replay
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -254,7 +254,7 @@ class _Simulation:
     def _end(self, job: _Job) -> None:
         self._free(job)
         if job.recorded is not None:
-            _tell(job.trial.study, job.trial, job.recorded, self.trace)
+            _finish_trial(job.trial.study, job.trial, job.recorded, self.trace)
             self._leave(job)
             self._look_at_all()
 
