@@ -182,7 +182,7 @@ class SearchOptions:
         ]
 
     def with_fields(self, **fields: Any) -> SearchOptions:
-        """The same with these fields of spaces, each for the first space that has it.
+        """Return options with these fields of spaces, each for the first space that has it.
 
         Raises:
             InvalidSpace: no space of the method has a field of this name.

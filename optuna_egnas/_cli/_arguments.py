@@ -46,15 +46,17 @@ Workers = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps ...")]
 Simulated = Annotated[
     int | None,
-    typer.Option("--workers", help="Simulate so many workers: how much faster are they than one?"),
+    typer.Option(
+        "--workers", help="Simulate this number of workers, and print how much faster they are."
+    ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(help="Of several final trainings, that of this seed; default: the lowest."),
+    typer.Option(help="The seed of one of several final trainings; default: the lowest."),
 ]
 FromFile = Annotated[
     Path | None,
-    typer.Option("--from", help="A trained network's file, instead of a search."),
+    typer.Option("--from", help="The file of a trained network, in place of a search."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -79,7 +81,7 @@ def changed_options(options: SearchOptions, chosen: Chosen) -> SearchOptions:
 
 
 def checked_name(name: str) -> str:
-    """A name as any storage can hold it; an empty one does not stand for the default."""
+    """Return a name that any storage can hold; an empty one is refused."""
     if not name.strip():
-        raise SearchError(f"A search must have a name that can be seen, but got {name!r}.")
+        raise SearchError(f"The name must not be blank, but got {name!r}.")
     return readable(name)

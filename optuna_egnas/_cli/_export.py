@@ -33,7 +33,9 @@ def export(
     ] = False,
     check_test: Annotated[
         bool,
-        typer.Option("--check-test", help="Read the test images again: is it as was reported?"),
+        typer.Option(
+            "--check-test", help="Read the test images again and compare with the report."
+        ),
     ] = False,
     data_root: Annotated[
         str | None, typer.Option(help="The folder of the data sets' files; default: as stored.")
@@ -45,7 +47,7 @@ def export(
 
     quiet_optuna()
     if source is not None and name is not None:
-        raise SearchError("A network must be that of a search or of --from, but got both.")
+        raise SearchError("Give a search or --from, but not both.")
     with _show.storage_trouble(storage):
         studies: LinkedStudies | Path = source or opened(storage, name)
         # Only now: it loads torch.

@@ -23,16 +23,16 @@ def predict(
     ] = None,
     seed: Seed = None,
     source: FromFile = None,
-    top: Annotated[int, typer.Option(help="So many classes for each image.")] = 3,
+    top: Annotated[int, typer.Option(help="Number of classes to print for each image.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Say what is in images, by the trained network of a search or by a file of it."""
+    """Name the classes of images, by the trained network of a search or by its file."""
     from ..evaluation.data.images import FIRST_READING
     from ..evaluation.trained.prediction import predict as guess
 
     quiet_optuna()
     if source is not None and (name is not None or seed is not None):
-        raise SearchError("A network must be that of a search or of --from, but got both.")
+        raise SearchError("Give a search or --from, but not both.")
     classifier = _classifier(storage, name, seed, source)
     guesses = guess(classifier, images, top=top)
     if classifier.reading == 1:

@@ -14,13 +14,13 @@ from ._output import print_json, quiet_optuna
 def replay(
     trace: Annotated[Path, typer.Argument(help="A recorded search (egnas-trace/1).")],
     storage: Annotated[
-        str | None, typer.Option(help="Keep the replayed studies there; default: in memory.")
+        str | None, typer.Option(help="A storage for the replayed studies; default: in memory.")
     ] = None,
     workers: Simulated = None,
     pruner: Annotated[
         str | None,
         typer.Option(
-            help="What would this pruner save? none, budget, median, percentile, sha, hyperband "
+            help="Print what a pruner saves: none, budget, median, percentile, sha, hyperband "
             "or patient."
         ),
     ] = None,

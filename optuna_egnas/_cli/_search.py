@@ -50,7 +50,7 @@ def search(
         str, typer.Option(help="What runs several workers: processes (here) or ray (a cluster).")
     ] = "processes",
     forecast_only: Annotated[
-        bool, typer.Option("--forecast-only", help="How large and how long? Starts nothing.")
+        bool, typer.Option("--forecast-only", help="Print size and time, train nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -162,7 +162,7 @@ def _print_idle(options: SearchOptions, policy: str) -> None:
     """Say which options change nothing."""
     idle = options.ignored(policy)
     if idle:
-        errors.print(f"Policy {policy} has no use for {', '.join(idle)}.")
+        errors.print(f"Policy {policy} ignores {', '.join(idle)}.")
 
 
 def _print_forecast(setup: Setup, workers: int) -> None:
@@ -190,7 +190,9 @@ def _print_forecast(setup: Setup, workers: int) -> None:
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
     """Train until all is done; on Ctrl-C or SIGTERM, end in order."""
     if setup.moved_from is not None:
-        errors.print(f"Checkpoints are kept elsewhere from now on; until now {setup.moved_from}.")
+        errors.print(
+            f"New checkpoints go to the new place; the old ones stay in {setup.moved_from}."
+        )
     with ending_in_order(), display.following(setup.studies):
         train()
 

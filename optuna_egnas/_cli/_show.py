@@ -27,10 +27,10 @@ def show(
         typer.Option(help="The trial for --rerun, as ROLE/NUMBER."),
     ] = None,
     rerun: Annotated[
-        bool, typer.Option("--rerun", help="Train --trial again: does it agree, bit for bit?")
+        bool, typer.Option("--rerun", help="Train --trial again and compare it bit for bit.")
     ] = False,
     walk: Annotated[
-        bool, typer.Option("--walk", help="The walk only, and what was trained beside it.")
+        bool, typer.Option("--walk", help="Print only the walk, and what was trained beside it.")
     ] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print all trainings as comma-separated values.")
@@ -44,7 +44,7 @@ def show(
 
     quiet_optuna()
     if as_json + as_csv + walk > 1:
-        raise SearchError("Of --json, --csv and --walk one can be given, but got more.")
+        raise SearchError("Give only one of --json, --csv and --walk.")
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
         if rerun or trial is not None:

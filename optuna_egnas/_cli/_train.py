@@ -22,7 +22,7 @@ def train(
         typer.Option(help="Default: as begun before, else 30 to 100, more for fewer images."),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(help="So many trainings, which tell of the spread; those done count.")
+        int, typer.Option(help="Number of final trainings; finished ones count.")
     ] = 1,
     device: Device = "auto",
     *,

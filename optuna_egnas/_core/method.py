@@ -82,7 +82,7 @@ class Survey(Protocol):
         """Plain values."""
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
 
 
 class Method:
@@ -215,7 +215,7 @@ class Method:
     def least_weights(
         self, network: Network, *, input_shape: Shape, classes: int
     ) -> tuple[int, int]:
-        """At least so many values and tensors are the weights of a network, in closed form."""
+        """The least numbers of values and of tensors in a network's weights, in closed form."""
         return 0, 0
 
     def expected_weights(

@@ -14,7 +14,7 @@ FP32: Precision = "fp32"
 SMALLEST_CROPPED_SIDE = 16
 
 LARGEST = 1e30
-"""Of rates and norms: beyond it, they are no more than infinite."""
+"""The largest rate and the largest norm; larger ones act as infinite ones do."""
 
 
 @documented
@@ -98,7 +98,7 @@ class Recipe:
         return cls(crop_padding=round(side / 8), cutout=round(side / 2), flip=flip)
 
     def for_few_epochs(self, n_train: int) -> Recipe:
-        """The same for a short training: the rate rises high and falls, and no pixel is hidden.
+        """The recipe of a short training: the rate rises high and falls, and no pixel is hidden.
 
         That is the one-cycle schedule of Smith and Topin (2017). Batches are of 32 images where
         an epoch has less than 100 steps of 64: too few, however the rate goes.

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 FEW = 3
-"""So many workers are named in a message."""
+"""Most workers that a message names."""
 
 
 class Summary(NamedTuple):
@@ -135,14 +135,14 @@ def _at_rest(storage: BaseStorage, name: str, what: str) -> tuple[str, ...]:
     if candidates:
         several = "s" if len(candidates) > 1 else ""
         raise SearchError(
-            f"A search must be at rest to be {what}, but {quoted(name)} trains "
+            f"A search must train nothing to be {what}, but {quoted(name)} trains "
             f"{len(candidates)} candidate{several} now ({_few(candidates)}): stop its workers "
             "first."
         )
     if finals:
         raise SearchError(
-            f"A search must be at rest to be {what}, but {quoted(name)} is in its final training "
-            f"now ({_few(finals)}): stop that first."
+            f"A search must train nothing to be {what}, but {quoted(name)} is in its final "
+            f"training now ({_few(finals)}): stop that first."
         )
     if len(found) == len(next(link for _, link in found.values()).roles):
         # They name files, which are to be removed.

@@ -98,7 +98,7 @@ def _training_images(studies: LinkedStudies, root: str | None) -> Tensor | None:
 
 
 def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
-    """The same with its artifacts, or with the reason why there are none."""
+    """Return the export with its artifacts, or with the reason why there are none."""
     if "artifacts" not in read_places(studies.first):
         return exported
     try:

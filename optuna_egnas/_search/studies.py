@@ -133,8 +133,9 @@ def create_in(  # noqa: PLR0913 - as `create_linked_studies`
     decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
     create: bool = True,
 ) -> LinkedStudies:
-    """The same in a storage that is opened, and made, only when all else was found right.
+    """Create or open the studies of a search as `create_linked_studies` does.
 
+    The storage is opened, and made, only when all else was found right.
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
     has one. `create`: whether a search that is not there is created; else it is an error.
     """
@@ -215,7 +216,7 @@ def load_linked_studies(
 
 
 def _check_names_are_free(storage: BaseStorage, name: str, roles: Iterable[str]) -> None:
-    """Refuse a name under which somebody else's study stands, before anything is written."""
+    """Refuse a name that somebody else's study has, before anything is written."""
     present = {study for study, _ in all_studies(storage)}
     for study_name in (f"{name}/{role}" for role in roles):
         if study_name not in present:

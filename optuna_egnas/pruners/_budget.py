@@ -219,7 +219,7 @@ class BudgetPruner(BasePruner):
         return walks_bars(reader, candidate, trials) if candidate else None
 
     def _premise_has_failed(self, study: Study, trial: FrozenTrial) -> bool:
-        # Told by the trial alone: at most times there is nothing to read.
+        # The trial alone decides it: most times there is nothing to read.
         if not is_ahead(trial) or not isinstance(study.sampler, MethodSampler):
             return False
         reader = study.sampler.reader(study)

@@ -41,7 +41,7 @@ class DashboardWriter:
     Args:
         studies: the search.
         storage: the URL of its storage, as it may be shown.
-        times: how a search stands in time, as rows of a name and words, for its notes.
+        times: returns the time of a search, as rows of a name and words, for its notes.
     """
 
     studies: StoredStudies

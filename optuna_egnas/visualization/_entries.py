@@ -94,7 +94,7 @@ def entries(studies: StoredStudies) -> tuple[Entry, ...]:
 
 
 def standard_error(score: float | None, n_valid: int | None) -> float | None:
-    """Of an accuracy that `n_valid` images gave: that of a binomial share."""
+    """Binomial standard error of an accuracy over `n_valid` images; None where it has none."""
     if score is None or n_valid is None or not 0 <= score <= 1:
         return None
     return math.sqrt(score * (1 - score) / n_valid)

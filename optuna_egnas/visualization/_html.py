@@ -101,7 +101,7 @@ def _mark(fate: str) -> str:
 
 
 def _best(steps: list[Entry]) -> str:
-    """Where the incumbent stands after a phase."""
+    """The incumbent's score after a phase."""
     return _percent(steps[-1].best)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 WIDTHS = {"baseline": 2.5, "accepted": 2.5, "confirmed": 3.0}
-"""Lines of what was kept stand out."""
+"""Widths of the lines of networks that were kept."""
 
 
 class Curve(NamedTuple):

@@ -58,10 +58,10 @@ def study_note(
     storage: str,
     times: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """What a study is, how its search stands, where the other studies are, and how it goes on.
+    """The note of a study: its question, its search's state, links to the others, next commands.
 
     `places` are the addresses of the studies in the dashboard by role, `storage` a URL to
-    show; `times` are rows of a name and words, on how the search stands in time.
+    show; `times` are rows of a name and words, about the time of the search.
     """
     result, method = studies.result(), studies.method
     name, url = shell_word(result.name), shell_word(storage)
@@ -93,8 +93,8 @@ def study_note(
             *commands,
             "```",
             "",
-            "The result is what the walk ends with, not the best trial: one within the noise, or "
-            "beside the walk, may score higher.",
+            "The walk ends with the result, which need not be the best trial: a trial within the "
+            "noise, or beside the walk, may score higher.",
         ]
     )
 

@@ -60,7 +60,7 @@ def plot_walk(studies: StoredStudies) -> go.Figure:
 
     Validation accuracy (percent) over the steps of the walk, phase by phase, with the best so far
     as a line. Each study has an axis of its own, since budgets differ; the last training of the
-    result compares with the first study. Trainings beside the walk stand between its steps.
+    result compares with the first study. Trainings beside the walk are drawn between its steps.
 
     Examples:
         >>> from optuna_egnas import load_linked_studies, visualization

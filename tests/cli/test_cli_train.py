@@ -80,8 +80,8 @@ def test_it_learns_the_digits_and_says_so(shell: Shell) -> None:
         "tiny: the final training",
         "training images │ 1,438",
         "Class by class",
-        "What is taken for what",
-        "How sure, and how often right",
+        "Confusion matrix",
+        "Confidence and accuracy",
         "egnas train tiny --storage sqlite:///egnas.db --seeds 3",
     ):
         assert part in words, ran.out

@@ -144,7 +144,7 @@ def test_memory_that_was_there_for_a_larger_network_is_short_for_a_while(
     folder: Path, broken: Broken, unbroken: list[dict[str, Any]]
 ) -> None:
     broken.message, broken.networks = MEMORY, lambda network: network.width < 6
-    with pytest.raises(SearchError, match="Memory must be there for networks of this size"):
+    with pytest.raises(SearchError, match="Networks of this size lack memory"):
         searched(folder, **SHORT)
     assert all("allocate" not in str(step.outcome) for step in opened(folder).walk("macro").steps)
 
@@ -229,4 +229,4 @@ def test_retry_is_refused_while_the_search_is_in_training(egnas: Shell, broken: 
 
     with pytest.raises(KeyboardInterrupt):
         searched(egnas.folder, watch=watch, **SHORT)
-    assert said[0].code == 2 and "must be at rest to be tried again" in said[0].err
+    assert said[0].code == 2 and "must train nothing to be tried again" in said[0].err

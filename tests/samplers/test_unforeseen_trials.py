@@ -22,7 +22,7 @@ def test_a_fixed_parameter_ends_the_walk_with_a_warning() -> None:
         direction="maximize", sampler=PartialFixedSampler({"depth": 3}, MacroSampler(MACRO))
     )
 
-    with pytest.warns(UserWarning, match="handed out and came back as another one"):
+    with pytest.warns(UserWarning, match="has other parameters than the sampler gave"):
         study.optimize(macro_objective, n_trials=20)
 
     assert asked(study, "depth", "width") == [(3, 8), (3, 8)]

@@ -118,7 +118,9 @@ def test_the_walk_alone_shows_what_was_trained_beside_it(egnas: Shell) -> None:
 
 
 def test_one_form_at_a_time(finished: Shell) -> None:
-    finished.refuses("show", "--csv", "--json", saying=("one can be given",))
+    finished.refuses(
+        "show", "--csv", "--json", saying=("Give only one of --json, --csv and --walk",)
+    )
 
 
 # Delete

@@ -30,7 +30,7 @@ POLICIES = ("paper", "sound")
 """The names of the rows of `policies.POLICIES`."""
 START_OP, START_KERNEL = "sep", 3
 MOST_LAYERS, MOST_CHANNELS = 1000, 100_000
-"""Of one network: far more than any search needs, and few enough to list."""
+"""Most layers and channels of a network, more than any search needs and few enough to list."""
 OF_PROFILE = "the profile's, {} at full size"
 FOUND = "in linked studies what the macro search found"
 

@@ -80,7 +80,8 @@ class Egnas(Method):
     def spaces(
         self, task: Mapping[str, Any], *, profile: str, given: Given, inherit: bool = False
     ) -> dict[str, Space]:
-        """Both spaces; the micro space has the task, the policy and the limits of the other."""
+        """Make both spaces; the micro space has the task, the policy and the limits of the
+        other."""
         sizes = self.profiles[profile]
         common = {**task, "inherit": SHARE} if inherit else dict(task)
         values = {**sizes.get("macro", {}), **common, **tuples(given.get("macro", {}))}

@@ -103,7 +103,7 @@ def load_report(studies: LinkedStudies, seed: int | None = None) -> Report:
 
 
 def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
-    """The test that a record stands for, with its confusion matrix."""
+    """Read the test of a record, with its confusion matrix."""
     report = stored_report(studies, record.report_id)
     shape = (report.correct, report.total, len(report.bins))
     if shape != (record.test_correct, record.n_test, len(record.bins)):

@@ -123,7 +123,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     space, link = studies.link.space, studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
-    board = dashboard_writer(studies, setup.storage)
+    writer = dashboard_writer(studies, setup.storage)
     with (
         waiting(),
         stopping_in_order(),
@@ -139,7 +139,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
                 epochs=setup.settings.epochs,
             )
             _train_one(setup, progress, spent)
-            board.update(last=True)
+            writer.update(last=True)
     records = finals(studies, setup.settings)
     architecture = setup.settings.architecture
     return FinalResult(
@@ -159,7 +159,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
 
 
 def final_seed(search_seed: int) -> int:
-    """What stands for the search's seed in final trainings: no candidate has the same."""
+    """Return a seed for final trainings that differs from the seeds of all candidates."""
     digest = hashlib.sha256(f"final training of search {search_seed}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -317,7 +317,7 @@ def _report(
 def _again(before: BegunTest) -> str:
     times = "once" if before.reads == 1 else f"{before.reads} times"
     return (
-        f"The test images are read once more: they were read {times} for this network, the last "
-        f"time at {before.at} by process {before.pid} on {before.host}, which ended before its "
-        "result was stored."
+        f"This reads the test images once more: they were read {times} for this network, the last "
+        f"time at {before.at} by process {before.pid} on {before.host}, which ended before it "
+        "stored its result."
     )

@@ -288,6 +288,6 @@ def _own_generators() -> Iterator[None]:
 
 
 def _states() -> bytes:
-    """Where the global generators of the CPU stand."""
+    """The states of the global generators of the CPU."""
     torchs = torch.get_rng_state().numpy().tobytes()
     return pickle.dumps((random.getstate(), np.random.get_state(legacy=False), torchs))

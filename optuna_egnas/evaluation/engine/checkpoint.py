@@ -181,8 +181,8 @@ def _written(store: Store, name: str, content: bytes, warning: WriteWarning) -> 
     except Exception as error:
         if not warning.is_given:
             logger.warning(
-                "Checkpoints cannot be written: %s. The training goes on, and each next one is "
-                "tried; what is stopped meanwhile begins again from its last checkpoint.",
+                "Cannot write checkpoints: %s. The training goes on and tries each next "
+                "checkpoint; a training that stops now resumes from its last checkpoint.",
                 words_of(error),
             )
         warning.is_given = True

@@ -26,7 +26,7 @@ NARROWEST = 16
 """Below this width bfloat16 gains next to nothing (depth 10, 28 x 28: 1.1 times as fast at width
 12, 1.3 at 16, 1.5 at 64, on a CPU with AVX-512 bf16): there is nothing to try."""
 WORTH_IT = 1.15
-"""So many times as fast must bfloat16 be."""
+"""The least speed-up for which bfloat16 is chosen."""
 TRIES = 5
 AUTO = "auto"
 

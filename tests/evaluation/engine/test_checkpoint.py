@@ -197,7 +197,7 @@ class TestFiles:
 
         assert [place.newest().epoch for place in places] == [1, 1]
         first, last = [record.getMessage() for record in caplog.records]
-        assert first.startswith("Checkpoints cannot be written: No space left on device")
+        assert first.startswith("Cannot write checkpoints: No space left on device")
         assert "\n" not in first
         assert last == "Checkpoints are written again."
 

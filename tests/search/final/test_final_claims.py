@@ -83,7 +83,7 @@ def test_the_second_of_two_says_who_is_at_it(held: Any) -> None:
     folder, process = held
     before = opened(folder).micro.user_attrs
 
-    with pytest.raises(SearchError, match=f"seed 0 is in the hands of .*{process.pid}, since 20"):
+    with pytest.raises(SearchError, match=f"seed 0 belongs to .*{process.pid}, since 20"):
         trained(folder)
     with pytest.raises(SearchError, match=f"{process.pid}, since 20"):
         trained(folder, recipe={"label_smoothing": 0.1})
@@ -138,7 +138,7 @@ def test_who_was_taken_over_does_not_read_the_test(
             (record,) = claims(ended)
             opened(ended).micro.set_user_attr(f"{CLAIM}0", elsewhere(record))
 
-    with pytest.raises(SearchError, match="in the hands of another, process"):
+    with pytest.raises(SearchError, match="belongs to another, process"):
         trained(ended, watch=take_over)
 
     assert read == []

@@ -57,7 +57,8 @@ OPTUNAS: dict[str, Callable[[], BasePruner]] = {
     "patient": patient,
 }
 PRUNERS = ("none", "budget", *OPTUNAS)
-"""Each with the pruner's own defaults; the 25th percentile, and Patient(Median, 3)."""
+"""Names of the pruners, all with their own defaults but the 25th percentile and a patience of
+3."""
 COMPARED = ("depth", "width")
 
 Stops = dict[int, int]
@@ -107,7 +108,7 @@ class PrunedReplay:
         return len(self.accepted & self.stops.keys())
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         return [
             *self.replay.lines(),
             f"The pruner {self.pruner!r} saves {self.epochs_saved} of the {self.epochs} epochs "

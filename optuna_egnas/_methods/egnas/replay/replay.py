@@ -48,7 +48,7 @@ class Replay:
     first_difference: Mapping[str, Any] | None
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         verdict = "the walk and the result are the recorded ones" if self.match else "differs"
         lines = [f"{self.candidates} candidates, {self.epochs} epochs: {verdict}."]
         if self.final is not None:
