@@ -24,7 +24,7 @@ __all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
 
 LARGEST_SEED = 2**63 - 1
 BETWEEN_CHECKPOINTS = (
-    "a checkpoint is written after each epoch, but after so many seconds at least"
+    "least seconds between two checkpoints, each of which is written after an epoch"
 )
 SearchPrecision = Literal["auto", "fp32", "bf16"]
 
@@ -71,7 +71,7 @@ class SearchOptions:
     seed: int = option(
         0,
         flag="--seed",
-        help="of the split, and of every training",
+        help="seed of the split and of every training",
         at_least=0,
         at_most=LARGEST_SEED,
     )
@@ -85,7 +85,7 @@ class SearchOptions:
     subset: int | None = option(
         None,
         flag="--subset",
-        help="use so many training images, drawn class by class",
+        help="number of training images to use, drawn class by class",
         default="all",
         at_least=0,
         at_most=LARGEST_INTEGER,
@@ -98,8 +98,8 @@ class SearchOptions:
     precision: SearchPrecision = option(
         "auto",
         flag="--precision",
-        help="of every training: fp32, bf16 (bfloat16 autocast), or auto, which times the first "
-        "network when the search is created and takes bf16 where that is clearly faster",
+        help="precision of every training: fp32, bf16 (bfloat16 autocast), or auto, which times "
+        "the first network when the search is created and takes bf16 where that is clearly faster",
     )
     inherit: bool = option(
         False,
@@ -147,7 +147,7 @@ class SearchOptions:
     max_total_epochs: int | None = option(
         None,
         flag="--max-total-epochs",
-        help="the same after so many epochs of all runs and workers together",
+        help="end this run after this number of epochs of all runs and workers together",
         at_least=1,
         at_most=LARGEST_INTEGER,
     )
@@ -214,8 +214,8 @@ class TrainOptions:
     ema: float | None = option(
         None,
         flag="--ema",
-        help="train an average of the weights beside them, which keeps so much of itself in each "
-        "step, 0.99 say, and which is then the network",
+        help="train an average of the weights that keeps this share of itself in each step, such "
+        "as 0.99; the average is then the network",
         default="0, none",
         at_least=0,
         below=1,

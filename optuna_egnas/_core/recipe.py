@@ -30,20 +30,22 @@ class Recipe:
 
     learning_rate: float = option(
         0.025,
-        help="the highest rate: that of the first step, but for `warmup`",
+        help="the highest rate, which is that of the first step unless there is `warmup`",
         above=0,
         at_most=LARGEST,
     )
     warmup: float = option(
         0.0,
-        help="the rate rises in a straight line in this share of the steps, the first ones",
+        help="share of the steps, from the first one on, in which the rate rises linearly",
         at_least=0,
         below=1,
     )
     momentum: float = option(
         0.9, help="share of its last change that each weight keeps", at_least=0, below=1
     )
-    weight_decay: float = option(3e-4, help="of all parameters alike", at_least=0, at_most=LARGEST)
+    weight_decay: float = option(
+        3e-4, help="weight decay of all parameters", at_least=0, at_most=LARGEST
+    )
     batch_size: int = option(
         64,
         help="images in a batch; a last batch of one image is left out",
@@ -70,7 +72,7 @@ class Recipe:
     label_smoothing: float = option(
         0.0,
         flag="--label-smoothing",
-        help="this share of each label is spread evenly over all classes, 0.1 say",
+        help="share of each label that is spread evenly over all classes, such as 0.1",
         default="0; in a final training that of the search",
         at_least=0,
         below=1,

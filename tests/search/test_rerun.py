@@ -129,4 +129,4 @@ class TestCommandLine:
         code, said = self.show(folder, capsys, "--trial", "macro/0", "--rerun")
 
         assert code == 2
-        assert "given as tensors, and only named data are stored" in said
+        assert "given as tensors, and it stores the place of named data only" in said

@@ -152,33 +152,33 @@ class MacroBounds(ChainSpace):
     )
     depth_gain: float = declared(
         Published(0.001),
-        help="a deeper network is better by so much at least, in the objective's unit: 0.001 of "
-        "accuracies as fractions of 1 is 0.1 points",
+        help="least gain for which a deeper network is accepted, in the objective's unit: 0.001 "
+        "of accuracies as fractions of 1 is 0.1 points",
         at_least=0,
         at_most=LARGEST_NUMBER,
     )
     depth_slack: float = declared(
         Published(0.0005),
-        help="a narrower network is worse by so much at most, in the objective's unit",
+        help="largest loss of a deeper network that is neutral, in the objective's unit",
         at_least=0,
         at_most=LARGEST_NUMBER,
     )
     depth_patience: int = declared(
-        2, help="fails in depth that are forgiven", at_least=0, at_most=LARGEST_INTEGER
+        2, help="fails that the depth phase forgives", at_least=0, at_most=LARGEST_INTEGER
     )
     width_patience: int = declared(
-        2, help="fails in width that are forgiven", at_least=0, at_most=LARGEST_INTEGER
+        2, help="fails in a row that the width phase forgives", at_least=0, at_most=LARGEST_INTEGER
     )
     target_accuracy: float | None = declared(
         Published(1.0),
         help="the depth phase ends when a score is this, less `target_tolerance`, in the "
         "objective's unit; None: there is no target",
-        default="1 in a linked search, and none in a study of one's own",
+        default="1 in a linked search, and none in a study of your own",
         at_least=0,
         at_most=LARGEST_NUMBER,
     )
     target_tolerance: float = declared(
-        0.001, help="of `target_accuracy`", at_least=0, at_most=LARGEST_NUMBER
+        0.001, help="tolerance of `target_accuracy`", at_least=0, at_most=LARGEST_NUMBER
     )
 
     def __post_init__(self) -> None:

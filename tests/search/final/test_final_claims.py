@@ -153,7 +153,7 @@ def test_a_test_that_was_read_is_not_read_again_without_a_word(ended: Path) -> N
     result = trained(ended, watch=events.append)
 
     (note,) = [event.note for event in events if event.note is not None]
-    assert "read once more" in note and "read once for this network" in note
+    assert "reads the test images once more" in note and "read once for this network" in note
     assert [record.test_reads for record in result.records] == [2]
     assert finals(opened(ended))[0].test_reads == 2
 
@@ -161,7 +161,7 @@ def test_a_test_that_was_read_is_not_read_again_without_a_word(ended: Path) -> N
 def test_who_does_not_watch_is_warned(ended: Path) -> None:
     died(ended, 0)
 
-    with pytest.warns(UserWarning, match="read once more"):
+    with pytest.warns(UserWarning, match="reads the test images once more"):
         trained(ended)
 
 

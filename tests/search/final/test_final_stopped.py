@@ -129,7 +129,7 @@ class TestRefusals:
             ),
             ({"test": None}, DataError, "`data` and `test` must be given together"),
             ({"data": None}, DataError, "`data` and `test` must be given together"),
-            ({"data": None, "test": None}, SearchError, "only named data are stored"),
+            ({"data": None, "test": None}, SearchError, "stores the place of named data only"),
             ({"data": held_out()}, SearchError, "must have the fingerprint"),
             ({"test": (torch.zeros(4, 9, 9), torch.zeros(4).long())}, DataError, "test images"),
         ],
