@@ -1,149 +1,36 @@
 """The networks of EGNAS for samplers and training loops of one's own.
 
 `suggest` asks a trial for a network of the whole space, `from_params` reads it from the trial's
-parameters again, and `build` makes the torch module. Importing this module loads no torch.
+parameters again, `cost` counts what it costs, and `build` makes the torch module. Using a name
+loads what is behind it; importing this module does not.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from ._core.network import Shape
-from ._methods.egnas.architecture import Architecture
-from ._methods.egnas.cost import count_macs, count_params
-from ._methods.egnas.encoding import Names
-from ._methods.egnas.space import MacroSpace, MicroSpace
-from .errors import InvalidSpace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
-    from torch import nn
+    from ._methods.egnas.network import build
+    from ._methods.egnas.trials import Cost, cost, from_params, suggest
 
-__all__ = ["Architecture", "Cost", "build", "cost", "from_params", "suggest"]
+__all__ = ["Cost", "build", "cost", "from_params", "suggest"]
 
-NAMES = Names()
-
-
-class Cost(NamedTuple):
-    """Trainable parameters, and multiply-accumulates for one image.
-
-    Examples:
-        >>> from optuna_egnas.networks import Cost
-        >>> Cost(params=100, macs=2_000).macs
-        2000
-    """
-
-    params: int
-    macs: int
+_OWN = "optuna_egnas._methods.egnas"
+_DOORS = {
+    "Cost": f"{_OWN}.trials",
+    "build": f"{_OWN}.network",
+    "cost": f"{_OWN}.trials",
+    "from_params": f"{_OWN}.trials",
+    "suggest": f"{_OWN}.trials",
+}
 
 
-def suggest(trial: BaseTrial, macro: MacroSpace, micro: MicroSpace | None = None) -> Architecture:
-    """Ask a trial of any sampler for a network: depth and width, then each layer's choices.
-
-    The parameters have the names that EGNAS gives them: `depth`, `width`, `op_00`, `kernel_00`
-    and so on. A network may break the limits of the space: `macro.fits(network)` says so.
-
-    Args:
-        trial: of a study of your own.
-        macro: bounds of depth and width.
-        micro: the operations and kernel sizes; None: all layers are 3x3 separable convolutions.
-
-    Examples:
-        >>> from optuna.trial import FixedTrial
-        >>> from optuna_egnas import MacroSpace, MicroSpace
-        >>> from optuna_egnas.networks import suggest
-        >>> trial = FixedTrial({"depth": 1, "width": 8, "op_00": "conv", "kernel_00": 5})
-        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
-        >>> suggest(trial, space, MicroSpace(depth=1, width=8)).ops
-        ('conv',)
-    """
-    depth = trial.suggest_int(NAMES.depth, macro.min_depth, macro.max_depth)
-    width = trial.suggest_int(NAMES.width, macro.min_width, macro.max_width)
-    if micro is None:
-        return Architecture.chain(depth=depth, width=width)
-    ops, kernels = [], []
-    for layer in range(depth):
-        ops.append(trial.suggest_categorical(NAMES.op.format(layer), micro.operations))
-        kernels.append(trial.suggest_categorical(NAMES.kernel.format(layer), micro.kernels))
-    return Architecture(width=width, ops=tuple(ops), kernels=tuple(kernels))
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_DOORS[name]), name)
+    globals()[name] = value
+    return value
 
 
-def from_params(params: Mapping[str, Any]) -> Architecture:
-    """Read a network from the parameters of a trial, of `suggest` or of a search.
-
-    Raises:
-        InvalidSpace: the parameters describe no network.
-
-    Examples:
-        >>> from optuna_egnas.networks import from_params
-        >>> from_params({"depth": 2, "width": 8}).ops
-        ('sep', 'sep')
-    """
-    try:
-        depth, width = int(params[NAMES.depth]), int(params[NAMES.width])
-        if NAMES.op.format(0) not in params:
-            return Architecture.chain(depth=depth, width=width)
-        return Architecture(
-            width=width,
-            ops=tuple(str(params[NAMES.op.format(layer)]) for layer in range(depth)),
-            kernels=tuple(int(params[NAMES.kernel.format(layer)]) for layer in range(depth)),
-        )
-    except KeyError as error:
-        raise InvalidSpace(f"The parameters of a network must hold {error}, but do not.") from None
-    except (TypeError, ValueError) as error:
-        raise InvalidSpace(f"The parameters must describe a network, but: {error}.") from None
-
-
-def cost(architecture: Architecture, *, input_shape: Shape, classes: int) -> Cost:
-    """Count what a network costs, without torch.
-
-    Args:
-        architecture: the network.
-        input_shape: channels, height and width of an image.
-        classes: number of classes.
-
-    Examples:
-        >>> from optuna_egnas import Architecture
-        >>> from optuna_egnas.networks import cost
-        >>> cost(Architecture.chain(depth=1, width=8), input_shape=(1, 8, 8), classes=10).params
-        642
-    """
-    return Cost(
-        params=count_params(architecture, input_shape, classes),
-        macs=count_macs(architecture, input_shape, classes),
-    )
-
-
-def build(
-    architecture: Architecture, *, input_shape: Shape, classes: int, seed: int = 0
-) -> nn.Module:
-    """Make the torch module of a network, its weights drawn from the seed alone.
-
-    It maps float images [N, C, H, W] to logits [N, classes].
-
-    Args:
-        architecture: the network.
-        input_shape: channels, height and width of an image.
-        classes: number of classes.
-        seed: at least 0; torch's global generator is neither read nor moved.
-
-    Examples:
-        >>> import torch
-        >>> from optuna_egnas import Architecture
-        >>> from optuna_egnas.networks import build
-        >>> chain = Architecture.chain(depth=1, width=8)
-        >>> network = build(chain, input_shape=(1, 8, 8), classes=10)
-        >>> network(torch.zeros(2, 1, 8, 8)).shape
-        torch.Size([2, 10])
-    """
-    from torch import Generator
-
-    from ._methods.egnas.network import build as build_module
-
-    return build_module(
-        architecture,
-        input_shape=input_shape,
-        classes=classes,
-        generator=Generator().manual_seed(seed),
-    )
+def __dir__() -> list[str]:
+    return sorted(__all__)

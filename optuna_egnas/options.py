@@ -77,7 +77,7 @@ class SearchOptions:
     seed: int = option(
         0,
         flag="--seed",
-        help="of the split, and of every training",
+        help="seed of the split and of every training",
         at_least=0,
         at_most=LARGEST_SEED,
     )
@@ -91,7 +91,7 @@ class SearchOptions:
     subset: int | None = option(
         None,
         flag="--subset",
-        help="use so many training images, drawn class by class",
+        help="number of training images to use, drawn class by class",
         default="all",
         at_least=0,
         at_most=LARGEST_INTEGER,
@@ -136,7 +136,7 @@ class SearchOptions:
     max_total_epochs: int | None = option(
         None,
         flag="--max-total-epochs",
-        help="the same after so many epochs of all runs and workers together",
+        help="end this run after this number of epochs of all runs and workers together",
         at_least=1,
         at_most=LARGEST_INTEGER,
     )
@@ -171,7 +171,7 @@ class SearchOptions:
         ]
 
     def with_fields(self, **fields: Any) -> SearchOptions:
-        """The same with these fields of spaces, each for the first space that has it.
+        """Return options with these fields of spaces, each for the first space that has it.
 
         Raises:
             InvalidSpace: no space of the method has a field of this name.
@@ -203,8 +203,8 @@ class TrainOptions:
     ema: float | None = option(
         None,
         flag="--ema",
-        help="train an average of the weights beside them, which keeps so much of itself in each "
-        "step, 0.99 say, and which is then the network",
+        help="train an average of the weights that keeps this share of itself in each step, such "
+        "as 0.99; the average is then the network",
         default="0, none",
         at_least=0,
         below=1,

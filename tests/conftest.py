@@ -16,8 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import optuna
 import pytest
 from commands import Shell
-from folders import in_memory
-from tracing import TRACES
+from folders import TRACES, in_memory
 
 POSTGRESQL = Path("/usr/lib/postgresql")
 
@@ -55,7 +54,7 @@ def recorded() -> list[Path]:
     """The recorded searches; a test that needs them is skipped where they are not there."""
     files = sorted(TRACES.glob("*.json"))
     if not files:
-        pytest.skip("the recorded searches are not beside this checkout")
+        pytest.skip(f"{TRACES} is absent")
     return files
 
 

@@ -65,7 +65,7 @@ def searched(folder: Path, *, watch: Any = None, **changes: Any) -> LinkedStudie
 
 def story(studies: LinkedStudies) -> list[dict[str, Any]]:
     """The walk of both studies, with all that was measured on it."""
-    told = []
+    rows = []
     for role in ("macro", "micro"):
         walk, reader = studies.walk(role), studies.reader(role)
         assert walk is not None and reader is not None
@@ -76,7 +76,7 @@ def story(studies: LinkedStudies) -> list[dict[str, Any]]:
         }
         for step in walk.steps:
             trial = complete.get(step.proposal.candidate)
-            told.append(
+            rows.append(
                 {
                     "phase": step.proposal.phase,
                     "candidate": asdict(step.proposal.candidate),
@@ -86,7 +86,7 @@ def story(studies: LinkedStudies) -> list[dict[str, Any]]:
                     "train_correct": trial and trial.user_attrs["train_correct"],
                 }
             )
-    return told
+    return rows
 
 
 class At:

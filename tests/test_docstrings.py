@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,12 +15,12 @@ import pytest
 from folders import in_memory
 
 import optuna_egnas
-from optuna_egnas import methods, options, pruners, replay, samplers, visualization
+from optuna_egnas import methods, networks, options, pruners, replay, samplers, visualization
 from optuna_egnas._methods.egnas import operations
 from optuna_egnas.replay import read_trace
 
 WALK = Path(__file__).parents[1] / "studies/digits/walk.json"
-MODULES = (optuna_egnas, methods, options, pruners, replay, samplers, visualization)
+MODULES = (optuna_egnas, methods, networks, options, pruners, replay, samplers, visualization)
 VALUES = {"CONFIRM", "Range", "Shape"}
 """Public names that hold a plain value or a type; they have no docstring of their own."""
 STORY = ("search", "train", "FinalResult", "export")
@@ -74,3 +76,23 @@ def test_the_examples_of_a_search_go_on_from_each_other(
     names: dict[str, Any] = {}
     for name in STORY:
         names = run(name, names)
+
+
+FRAGMENT = re.compile(r"The same\b|They\b|Those of\b|Of |So many |As `|\.\.\.|In which |By what ")
+"""How a text begins that needs the one before it, or is no sentence."""
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """All docstrings of the package, also those of constants, with their places."""
+    root = Path(optuna_egnas.__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            body = getattr(node, "body", None)
+            for each in body if isinstance(body, list) else []:
+                value = each.value if isinstance(each, ast.Expr) else None
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield f"{file.relative_to(root)}:{each.lineno}", value.value
+
+
+def test_each_docstring_stands_alone() -> None:
+    assert {place: text for place, text in texts() if FRAGMENT.match(text)} == {}

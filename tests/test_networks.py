@@ -63,12 +63,13 @@ def test_parameters_without_a_network_are_refused(params: dict[str, object], wor
         from_params(params)
 
 
-def test_a_module_has_the_counted_parameters_and_its_seed_alone_draws_them() -> None:
+def test_a_module_has_the_counted_parameters_and_its_generator_alone_draws_them() -> None:
     network = Architecture(width=5, ops=("conv", "sep"), kernels=(3, 5))
     before = torch.get_rng_state()
 
     first, same, other = (
-        build(network, input_shape=(1, 8, 8), classes=10, seed=seed) for seed in (0, 0, 1)
+        build(network, input_shape=(1, 8, 8), classes=10, generator=generator)
+        for generator in (None, torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
     )
 
     assert torch.equal(torch.get_rng_state(), before)

@@ -25,6 +25,7 @@ NAMES = {
         Survey Trained Verdict Walk check_integer check_number check_task inheriting
         known_methods method option
     """,
+    "optuna_egnas.networks": "Cost build cost from_params suggest",
     "optuna_egnas.options": "DataOptions SearchOptions TrainOptions",
     "optuna_egnas.errors": """
         DataError EgnasError EgnasWarning InvalidSpace NothingToTrain SearchDone SearchError

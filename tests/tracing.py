@@ -18,7 +18,6 @@ from optuna_egnas.replay import Replay, read_trace, replay
 
 ROLES = ("macro", "micro")
 
-TRACES = Path(__file__).parents[2] / "shared" / "reference" / "egnas-traces"
 N_TRAIN, N_VALID = 4000, 1000
 DATASET = {"dataset": "bars", "n_train": N_TRAIN}
 Record = dict[str, Any]

@@ -60,7 +60,7 @@ def changed_options(options: SearchOptions, chosen: Chosen) -> SearchOptions:
 
 
 def checked_name(name: str) -> str:
-    """A name as any storage can hold it; an empty one does not stand for the default."""
+    """Return a name that any storage can hold; an empty one is refused."""
     if not name.strip():
-        raise SearchError(f"A search must have a name that can be seen, but got {name!r}.")
+        raise SearchError(f"The name must not be blank, but got {name!r}.")
     return readable(name)

@@ -99,7 +99,7 @@ def _listed(
 def _parameters(
     listed: Mapping[str, tuple[type, Declared]],
 ) -> dict[str, inspect.Parameter]:
-    """One parameter for each option; None: it was not given."""
+    """The parameters of a command, one for each option; None stands for an option not given."""
     return {
         name: inspect.Parameter(
             name,

@@ -43,7 +43,7 @@ def export(  # noqa: PLR0913 - a parameter for each option
 
     quiet_optuna()
     if source is not None and name is not None:
-        raise SearchError("A network must be that of a search or of --from, but got both.")
+        raise SearchError("Give a search or --from, but not both.")
     with _show.storage_trouble(storage):
         studies: LinkedStudies | Path = source or opened(storage, name)
         # Only now: it loads torch.

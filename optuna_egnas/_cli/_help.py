@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from .._core.method import DEFAULT, method
 from ._dashboard import dashboard
 from ._delete import delete
 from ._doctor import doctor
@@ -28,20 +29,20 @@ GROUPS: dict[str, dict[str, tuple[Command, str]]] = {
         "worker": (worker, "Join a search from another terminal or another machine."),
     },
     "Look": {
-        "list": (list_searches, "The searches of a storage, and how each stands."),
-        "show": (show, "What a search has found, and its walk step by step."),
+        "list": (list_searches, "List the searches of a storage with their states."),
+        "show": (show, "Show what a search has found, and its walk step by step."),
         "plot": (plot, "Draw a search as HTML and PNG, the network also as SVG."),
         "dashboard": (dashboard, "Serve optuna-dashboard with the notes and plots."),
     },
     "Use": {
-        "train": (train, "Train the network found for good, and test it once."),
-        "export": (export, "Hand over the trained network as a file of its own."),
-        "predict": (predict, "Say what is in images."),
+        "train": (train, "Train the network found to the end, and test it once."),
+        "export": (export, "Write the trained network as a file of its own."),
+        "predict": (predict, "Name the classes of images."),
     },
     "Keep": {
         "doctor": (doctor, "Check installation, device, storage and data."),
         "delete": (delete, "Delete a search and its files; asks first."),
-        "retry": (retry, "Forget a search's failures, to train them again; asks first."),
+        "retry": (retry, "Forget a search's failures and train them again; asks first."),
         "replay": (replay, "Check that the rules still walk as a recorded search did."),
     },
 }
@@ -53,8 +54,8 @@ class Story(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write it all on one screen."""
         lines = [
-            "Finds a whole convolutional network for your images: depth and width first, then",
-            "every layer's operation and kernel size, as two linked Optuna studies.",
+            "Finds a whole convolutional network for your images, as linked Optuna studies.",
+            method(DEFAULT).title,
             "Type first: egnas search digits      More: egnas COMMAND --help",
             "",
         ]

@@ -8,7 +8,7 @@ from ._output import print_json, quiet_optuna
 
 
 def list_searches(storage: Storage = STORAGE.default, as_json: Json = JSON.default) -> None:
-    """List the searches of a storage, and how each stands."""
+    """List the searches of a storage with their states."""
     from .._search.catalogue import summaries
     from .._storage.opening import open_storage
     from . import _show_search as _show

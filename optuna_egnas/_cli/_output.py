@@ -72,7 +72,7 @@ def print_json(record: dict[str, Any]) -> None:
 def write_file(path: Path, text: str) -> None:
     try:
         if path.is_file() and path.read_bytes()[:1] not in (b"", b"{"):
-            fail(f"A trace must go to a new file or to that of a trace, but {path} is another.")
+            fail(f"A trace must go to a new file or replace a trace, but {path} is none.")
         with open(path, "w", encoding="utf-8", opener=_without_waiting) as file:
             file.write(text)
     except OSError as error:
@@ -95,7 +95,7 @@ def agreed(question: str) -> bool:
         SearchError: nobody can be asked.
     """
     if not sys.stdin.isatty():
-        raise SearchError("This must be agreed to, but nobody can be asked here: give --yes.")
+        raise SearchError("Confirm with --yes: there is no terminal to ask.")
     errors.print(f"{question} [y/N]", end=" ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

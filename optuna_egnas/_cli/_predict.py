@@ -26,13 +26,13 @@ def predict(  # noqa: PLR0913 - a parameter for each option
     top: Annotated[int, typed(TOP)] = TOP.default,
     as_json: Json = JSON.default,
 ) -> None:
-    """Say what is in images, by the trained network of a search or by a file of it."""
+    """Name the classes of images, by the trained network of a search or by its file."""
     from ..evaluation.data.images import FIRST_READING
     from ..evaluation.trained.prediction import predict as guess
 
     quiet_optuna()
     if source is not None and (name is not None or seed is not None):
-        raise SearchError("A network must be that of a search or of --from, but got both.")
+        raise SearchError("Give a search or --from, but not both.")
     classifier = _classifier(storage, name, seed, source)
     guesses = guess(classifier, images, top=top)
     if classifier.reading == 1:
@@ -52,7 +52,7 @@ def predict(  # noqa: PLR0913 - a parameter for each option
 def _classifier(
     storage: str, name: str | None, seed: int | None, source: Path | None
 ) -> Classifier:
-    from .._search.final.networks import load_final
+    from .._search.final.stored import load_final
     from ..evaluation.trained.prediction import Classifier, read_classifier
     from . import _show_search as _show
 

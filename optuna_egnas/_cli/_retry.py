@@ -31,7 +31,7 @@ def retry(
         opened = open_storage(storage, create=False)
         found = failures(opened, checked_name(name))
         if not found:
-            errors.print("Nothing was forgotten: no failure can be tried again.")
+            errors.print("Nothing was forgotten: there is no failure to try again.")
             return
         for each in found:
             errors.print(_line(each))

@@ -82,9 +82,9 @@ def search(  # noqa: PLR0913 - a parameter for each option
             device=device,
             options=options,
         )
-        _tell(setup.found)
-        _tell_idle(options, setup.studies.link.space.policy)
-        _foretell(setup, workers)
+        _print_lines(setup.found)
+        _print_idle(options, setup.studies.link.space.policy)
+        _print_forecast(setup, workers)
         _train(
             setup,
             display,
@@ -140,29 +140,29 @@ def _forecast(
     from .._search.plan import plan
 
     planned = plan(data, name=name, device=device, options=options)
-    _tell(planned.lines())
-    _tell_idle(options, next(iter(planned.spaces.values())).policy)
-    told = forecast_search(planned, options, workers=workers)
+    _print_lines(planned.lines())
+    _print_idle(options, next(iter(planned.spaces.values())).policy)
+    forecast = forecast_search(planned, options, workers=workers)
     if as_json:
-        print_json(told.to_json())
+        print_json(forecast.to_json())
         return
-    for line in told.lines():
+    for line in forecast.lines():
         say(line)
 
 
-def _tell(lines: Iterable[str]) -> None:
+def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
         errors.print(line)
 
 
-def _tell_idle(options: SearchOptions, policy: str) -> None:
+def _print_idle(options: SearchOptions, policy: str) -> None:
     """Say which options change nothing."""
     idle = options.ignored(policy)
     if idle:
-        errors.print(f"Policy {policy} has no use for {', '.join(idle)}.")
+        errors.print(f"Policy {policy} ignores {', '.join(idle)}.")
 
 
-def _foretell(setup: Setup, workers: int) -> None:
+def _print_forecast(setup: Setup, workers: int) -> None:
     """Tell what a search that begins now will take; what was begun is estimated as it goes on."""
     from .._core.words import clock
     from .._search.forecast.estimate import seconds_left
@@ -176,18 +176,20 @@ def _foretell(setup: Setup, workers: int) -> None:
             )
         return
     try:
-        told = forecast_and_store(setup, workers=workers)
+        forecast = forecast_and_store(setup, workers=workers)
     except (RuntimeError, EgnasError) as error:
         # A device without the memory for it, say: the search itself divides its batches then.
         errors.print(f"No forecast: {' '.join(str(error).split())}")
         return
-    _tell(told.lines())
+    _print_lines(forecast.lines())
 
 
 def _train(setup: Setup, display: Display, train: Callable[[], None]) -> None:
     """Train until all is done; on Ctrl-C or SIGTERM, end in order."""
     if setup.moved_from is not None:
-        errors.print(f"Checkpoints are kept elsewhere from now on; until now {setup.moved_from}.")
+        errors.print(
+            f"New checkpoints go to the new place; the old ones stay in {setup.moved_from}."
+        )
     with ending_in_order(), display.following(setup.studies):
         train()
 

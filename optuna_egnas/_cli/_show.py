@@ -35,7 +35,7 @@ def show(  # noqa: PLR0913 - a parameter for each option
 
     quiet_optuna()
     if as_json + as_csv + walk > 1:
-        raise SearchError("Of --json, --csv and --walk one can be given, but got more.")
+        raise SearchError("Give only one of --json, --csv and --walk.")
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
         if rerun or trial is not None:

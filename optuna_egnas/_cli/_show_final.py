@@ -10,7 +10,7 @@ from rich.table import Table
 
 from .._core.text import shell_word
 from .._core.words import clock
-from .._storage.finals import accuracy_words
+from .._storage.final_results import accuracy_words
 from .._storage.urls import shown
 from ._console import lines
 from ._show_search import out
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 LINES = 10
-"""Where there is no terminal to draw a bar in, a training tells of itself so many times."""
+"""Number of lines that a training prints where there is no terminal to draw a bar in."""
 WIDEST = 12
 """Up to so many classes the whole confusion matrix is printed, else what is confused most."""
 CONFUSIONS = 10
@@ -113,7 +113,7 @@ def print_final(result: FinalResult, storage: str) -> None:
     if result.earlier:
         out.print(
             f"The test images were read before, for {result.earlier} trainings with other "
-            "settings: whoever chose these settings by them has selected by the test.",
+            "settings: if those results guided these settings, the test has selected them.",
             soft_wrap=True,
         )
     name, url = shell_word(result.name), shell_word(shown(storage))
@@ -166,7 +166,7 @@ def _print_classes(result: FinalResult, report: Report) -> None:
 def _print_confusion(report: Report) -> None:
     names = report.class_names
     if len(names) <= WIDEST:
-        table = Table(title="What is taken for what (rows: the class)", title_justify="left")
+        table = Table(title="Confusion matrix (rows: the true class)", title_justify="left")
         table.add_column("")
         for name in names:
             table.add_column(name, justify="right")
@@ -180,7 +180,7 @@ def _print_confusion(report: Report) -> None:
         for column, count in enumerate(counts)
         if count and row != column
     ]
-    table = Table(title="Mistaken most often", title_justify="left")
+    table = Table(title="Most frequent mistakes", title_justify="left")
     for column in ("class", "taken for", "images"):
         table.add_column(column, justify="right" if column == "images" else "left")
     for count, name, answer in sorted(mistaken, key=lambda it: -it[0])[:CONFUSIONS]:
@@ -189,7 +189,7 @@ def _print_confusion(report: Report) -> None:
 
 
 def _print_calibration(report: Report) -> None:
-    table = Table(title="How sure, and how often right", title_justify="left")
+    table = Table(title="Confidence and accuracy", title_justify="left")
     for column in ("confidence", "images", "mean confidence", "accuracy"):
         table.add_column(column, justify="right")
     for index, each in enumerate(report.bins):

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from .._core.text import printable, shell_word
 from .._core.words import clock
-from .._search.forecast.estimate import seconds_left, told
+from .._search.forecast.estimate import seconds_left, time_rows
 from .._search.identity import reading_note
-from .._storage.finals import accuracy_words, finals
+from .._storage.final_results import accuracy_words, finals
 from .._storage.link import search_names
 from .._storage.opening import open_storage, storage_errors
 from .._storage.urls import parse_url, shown
@@ -70,7 +70,7 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
     tested = finals(studies)
     if tested:
         table.add_row("test accuracy", accuracy_words(tested))
-    for row in told(studies, finished=result.finished):
+    for row in time_rows(studies, finished=result.finished):
         table.add_row(*row)
     table.add_row("studies", ", ".join(result.studies.values()))
     table.add_row("storage", shown(storage))
@@ -86,7 +86,7 @@ def print_result(studies: LinkedStudies, storage: str) -> None:
 
 
 def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
-    """The walk of both studies, step by step, each with its verdict in words.
+    """Print the walk of all studies, step by step, each with its verdict in words.
 
     `beside`: also what was trained beside the walk.
     """
@@ -109,10 +109,12 @@ def print_walk(studies: LinkedStudies, *, beside: bool = False) -> None:
 
 def csv_of(studies: LinkedStudies) -> str:
     """All trainings as comma-separated values, under the names of the fields of `Entry`."""
-    text, told = io.StringIO(), entries(studies)
+    text, listed = io.StringIO(), entries(studies)
     writer = csv.writer(text, lineterminator="\n")
-    rows = [({field: _plain(getattr(entry, field)) for field in _PLAIN}, entry) for entry in told]
-    networks = [_flat(entry.architecture.to_json()) for entry in told]
+    rows = [
+        ({field: _plain(getattr(entry, field)) for field in _PLAIN}, entry) for entry in listed
+    ]
+    networks = [_flat(entry.architecture.to_json()) for entry in listed]
     columns = dict.fromkeys(key for network in networks for key in network)
     writer.writerow([*_PLAIN, *columns, "curve"])
     for (plain, entry), network in zip(rows, networks, strict=True):

@@ -48,11 +48,11 @@ class AutomatonSpace(Space):
         return frontier.frontier(self, history, k)
 
     def prospects(self, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
-        """The same with the chance of each."""
+        """The next `k` trainings with the chance that the walk asks for each."""
         return frontier.prospects(self, history, k)
 
     def wanted(self, history: History, in_flight: Iterable[Candidate]) -> frozenset[Candidate]:
-        """Those of the trainings in flight that the walk will probably ask for."""
+        """The trainings in flight that the walk will probably ask for."""
         return frontier.wanted(self, history, in_flight)
 
     def follow(self, history: History) -> Walk:
@@ -64,5 +64,5 @@ class AutomatonSpace(Space):
         return walk.step_of(self, history, candidate)
 
     def continuations(self, history: History, generator: Random) -> Iterator[Continuation]:
-        """Courses of the walk, where missing verdicts are drawn by their odds."""
+        """Possible continuations of the walk; missing verdicts are drawn by their odds."""
         return continuation.continuations(self, history, generator)

@@ -90,18 +90,6 @@ REFERENCE = Size(depth=10, params=309_450, macs=49_097_216)
 """The first network of the published search, depth 10 and width 64, for 32 x 32 colour images."""
 
 
-def attempt_epochs(
-    *,
-    base: int,
-    depth_attempts: int,
-    per_depth_attempt: int,
-    width_attempts: int = 0,
-    per_width_attempt: int = 0,
-) -> int:
-    """Epochs of a macro candidate after so many attempts, itself included (policy `paper`)."""
-    return base + depth_attempts * per_depth_attempt + width_attempts * per_width_attempt
-
-
 def cost_epochs(
     *, depth: int, params: int, macs: int, base: int, reference: Size = REFERENCE
 ) -> int:
@@ -141,8 +129,7 @@ def budget_for(
     if policy == "constant":
         return base
     if policy == "paper":
-        epochs = attempt_epochs(base=base.epochs, depth_attempts=attempt, per_depth_attempt=1)
-        return replace(base, epochs=epochs)
+        return replace(base, epochs=base.epochs + attempt)
     if size is None:
         raise InvalidSpace("The policy `cost` must know each candidate's size, but got none.")
     epochs = cost_epochs(

@@ -15,14 +15,14 @@ from .problem import LARGEST_INTEGER, LARGEST_NUMBER
 
 PRECISION = Option(
     flag="--precision",
-    help="in training and in validation: fp32, or bf16 for bfloat16 autocast; in a search also "
-    "auto, which times the first network when the search is created and takes bf16 where that is "
+    help="precision of training and validation: fp32, or bf16 for bfloat16 autocast; in a search "
+    "also auto, which times the first network when the search is created and takes bf16 if that is "
     "clearly faster",
 )
 DATA_FOLDER = Option(flag="--data-root", help="folder of the published data sets' files")
 SKIP_BROKEN = Option(
     flag="--skip-broken",
-    help="of folder:PATH: leave out images that cannot be read, and say so",
+    help="leave out images of folder:PATH that cannot be read, and list them",
 )
 ARTIFACTS = Option(
     flag="--artifacts",
@@ -31,7 +31,7 @@ ARTIFACTS = Option(
 )
 CHECKPOINT_EVERY = Option(
     flag="--checkpoint-every",
-    help="a checkpoint is written after each epoch, but after so many seconds at least",
+    help="least seconds between two checkpoints, each of which is written after an epoch",
     at_least=0,
     at_most=LARGEST_NUMBER,
 )
@@ -97,7 +97,7 @@ FORECAST_ONLY = Declared(
     name="forecast_only",
     kind=bool,
     default=False,
-    option=Option(flag="--forecast-only", help="say how large and how long, and start nothing"),
+    option=Option(flag="--forecast-only", help="print size and time, train nothing"),
 )
 EPOCHS = Declared(
     name="epochs",
@@ -105,7 +105,7 @@ EPOCHS = Declared(
     default=None,
     option=Option(
         flag="--epochs",
-        help="of each final training",
+        help="epochs of each final training",
         default="as begun before, else 30 to 100, more for fewer images",
         at_least=1,
         at_most=LARGEST_INTEGER,
@@ -117,7 +117,7 @@ SEEDS = Declared(
     default=1,
     option=Option(
         flag="--seeds",
-        help="so many trainings, which tell of the spread; those done count",
+        help="number of final trainings; finished ones count",
         at_least=1,
         at_most=LARGEST_INTEGER,
     ),
@@ -132,19 +132,19 @@ TRIAL = Declared(
     name="trial",
     kind=str | None,
     default=None,
-    option=Option(flag="--trial", help="a trial, macro/N or micro/N, for --rerun"),
+    option=Option(flag="--trial", help="the trial for --rerun, as ROLE/NUMBER"),
 )
 RERUN = Declared(
     name="rerun",
     kind=bool,
     default=False,
-    option=Option(flag="--rerun", help="train --trial again: does it agree, bit for bit?"),
+    option=Option(flag="--rerun", help="train --trial again and compare it bit for bit"),
 )
 WALK = Declared(
     name="walk",
     kind=bool,
     default=False,
-    option=Option(flag="--walk", help="the walk only, and what was trained beside it"),
+    option=Option(flag="--walk", help="print only the walk, and what was trained beside it"),
 )
 CSV = Declared(
     name="csv",
@@ -187,14 +187,14 @@ SEED = Declared(
     kind=int | None,
     default=None,
     option=Option(
-        flag="--seed", help="of several final trainings, that of this seed", default="the lowest"
+        flag="--seed", help="the seed of one of several final trainings", default="the lowest"
     ),
 )
 FROM_FILE = Declared(
     name="from",
     kind=Path | None,
     default=None,
-    option=Option(flag="--from", help="a trained network's file, instead of a search"),
+    option=Option(flag="--from", help="the file of a trained network, in place of a search"),
 )
 OVERWRITE = Declared(
     name="overwrite",
@@ -206,7 +206,9 @@ CHECK_TEST = Declared(
     name="check_test",
     kind=bool,
     default=False,
-    option=Option(flag="--check-test", help="read the test images again: is it as was reported?"),
+    option=Option(
+        flag="--check-test", help="read the test images again and compare with the report"
+    ),
 )
 STORED_DATA_FOLDER = Declared(
     name="data_root",
@@ -226,7 +228,10 @@ TOP = Declared(
     kind=int,
     default=3,
     option=Option(
-        flag="--top", help="so many classes for each image", at_least=1, at_most=LARGEST_INTEGER
+        flag="--top",
+        help="number of classes to print for each image",
+        at_least=1,
+        at_most=LARGEST_INTEGER,
     ),
 )
 YES = Declared(
@@ -238,7 +243,7 @@ SIMULATED = Declared(
     default=None,
     option=Option(
         flag="--workers",
-        help="simulate so many workers: how much faster are they than one?",
+        help="simulate this number of workers, and print how much faster they are",
         at_least=1,
         at_most=LARGEST_INTEGER,
     ),
@@ -249,7 +254,7 @@ PRUNER = Declared(
     default=None,
     option=Option(
         flag="--pruner",
-        help="what would this pruner save? none, budget, median, percentile, sha, hyperband or "
+        help="print what a pruner saves: none, budget, median, percentile, sha, hyperband or "
         "patient",
     ),
 )
@@ -265,7 +270,7 @@ PORT = Declared(
     default=8080,
     option=Option(
         flag="--port",
-        help="of the dashboard; 0: any that is free",
+        help="port of the dashboard; 0: any that is free",
         at_least=0,
         at_most=65_535,
     ),

@@ -17,7 +17,8 @@ from .walk import Automaton, decided_steps
 
 
 def continuations(space: Automaton, history: History, generator: Random) -> Iterator[Continuation]:
-    """Courses without end, each drawn anew from where the walk stands."""
+    """Yield possible continuations without end, each drawn anew from the walk's present
+    position."""
     steps, position = decided_steps(space, history)
     experience = Experience.of(steps, space.priors)
     while True:

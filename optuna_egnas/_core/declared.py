@@ -51,8 +51,8 @@ class Option:
             "at most": self.at_most,
             "below": self.below,
         }
-        told = {word: value for word, value in named.items() if value is not None}
-        return " and ".join(f"{word} {_digits(value)}" for word, value in told.items())
+        given = {word: value for word, value in named.items() if value is not None}
+        return " and ".join(f"{word} {_digits(value)}" for word, value in given.items())
 
     def broken(self, value: Any) -> str:
         """The bounds that a number breaks, in words; empty where it breaks none."""
@@ -108,8 +108,8 @@ class Declared:
     @property
     def help(self) -> str:
         """What it is, with its default."""
-        told = self.default_in_words
-        return f"{self.option.help}; default: {told}." if told else f"{self.option.help}."
+        default = self.default_in_words
+        return f"{self.option.help}; default: {default}." if default else f"{self.option.help}."
 
 
 def option(standard: Any, *, help: str, **declared: Any) -> Any:

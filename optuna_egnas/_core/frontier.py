@@ -1,9 +1,9 @@
 """Speculation: which trainings the walk will probably ask for, while answers are missing.
 
-From where the walk stands, every missing answer branches: accepted, neutral or refused, each with
-its odds. The tree of these futures is searched likeliest first. Futures that ask for the same
-training meet in one node, whose chance is the sum of theirs: in the depth phase nearly all of them
-go on to the next layer, whatever the verdicts before it.
+From the walk's present position, every missing answer branches: accepted, neutral or refused, each
+with its odds. The tree of these futures is searched likeliest first. Futures that ask for the same
+training meet in one node, whose chance is the sum of theirs: where a phase climbs a ladder, nearly
+all of them go on to the next rung, whatever the verdicts before it.
 
 All is a function of the space and the history, and nothing of it is a decision: a wrong guess
 costs work and never changes a walk.
@@ -22,11 +22,12 @@ from .proposal import Done, Position, Proposal, Prospect, Step, Verdict, judge
 from .walk import Automaton, decided_steps
 
 HAND_OUT = 0.05
-"""Nothing less probable is handed out: its worker would be missing where it is needed."""
+"""Least chance of a training that is handed out: a worker on a rarer one would be missing
+elsewhere."""
 WANTED = 0.02
-"""What has become less probable than this is stopped: its premise has failed."""
+"""Least chance of a training that goes on; below it, its premise has failed."""
 FAINT = 1e-3
-"""Single futures below this are not followed."""
+"""Least chance of a single future that is followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -58,7 +59,7 @@ def frontier(space: Automaton, history: History, k: int = 1) -> tuple[Proposal, 
 
 
 def prospects(space: Automaton, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
-    """As `frontier`, with the chances."""
+    """The trainings of `frontier`, each with the chance that the walk asks for it."""
     steps, position = decided_steps(space, history)
     if isinstance(position, Done):
         return position
@@ -70,10 +71,10 @@ def prospects(space: Automaton, history: History, k: int = 1) -> tuple[Prospect,
 def wanted(
     space: Automaton, history: History, in_flight: Iterable[Candidate]
 ) -> frozenset[Candidate]:
-    """Those of the trainings in flight that are worth going on with.
+    """The trainings in flight that are worth going on with.
 
-    One is not where another trial has given its answer, nor where its premise has failed: over all
-    futures, the chance that the walk asks for it is below `WANTED`, most often nought.
+    A training is not worth it where another trial has given its answer, or where its premise has
+    failed: over all futures, the chance that the walk asks for it is below `WANTED`.
     """
     left = {each for each in in_flight if isinstance(history.outcome(each), Running | None)}
     steps, position = decided_steps(space, history)
@@ -104,7 +105,7 @@ def _look_ahead(
 ) -> Iterator[Prospect]:
     """All that the walk will ask for with such a chance or more, the most probable first."""
     experience = Experience.of(steps, space.priors)
-    numbers, told = count(), set[Candidate]()
+    numbers, seen = count(), set[Candidate]()
     start = {position: 1.0}
     before = experience.attempts.get(position.proposal.phase, 0)
     nodes = [_node(start, depth=0, number=next(numbers), before=before)]
@@ -113,8 +114,8 @@ def _look_ahead(
         if 1 - node.doubt < at_least:
             return
         # Seldom two nodes ask for the same; the less probable one adds little, and is left out.
-        if node.proposal.candidate not in told:
-            told.add(node.proposal.candidate)
+        if node.proposal.candidate not in seen:
+            seen.add(node.proposal.candidate)
             yield Prospect(proposal=node.proposal, chance=1 - node.doubt)
         for futures in _branch(space, history, experience, node):
             phase = next(iter(futures)).proposal.phase

@@ -14,9 +14,9 @@ from typing import Any
 from .network import Network
 
 MAX_ERRORS = 2
-"""So many failures of one candidate, each with an error, count as refused."""
+"""A candidate that has failed this many times, each time with an error, is refused."""
 MAX_LOSSES = 3
-"""So many workers lost with one candidate, from one start, count as refused: it kills them."""
+"""A candidate that has lost this many workers from one start is refused: it kills them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One outcome per candidate.
+    """The outcomes of a study, one for each candidate.
 
     Examples:
         >>> from optuna_egnas import Architecture
@@ -173,7 +173,7 @@ class History:
         return Observations().history(observations)
 
     def with_outcome(self, candidate: Candidate, outcome: Outcome) -> History:
-        """The same history with one more outcome."""
+        """Return a history that has one more outcome."""
         return History({**self.outcomes, candidate: outcome})
 
     def outcome(self, candidate: Candidate) -> Outcome | None:

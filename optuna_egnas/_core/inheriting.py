@@ -26,7 +26,7 @@ SHARE = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Inheriting:
-    """Where the rules stand, and from whom their next candidates inherit.
+    """The position of the rules, and the parent of their next candidates.
 
     `parent` is the rules' incumbent as it was trained here; `trained_on` is what candidates are
     compared with, None until the parent has been trained on.
@@ -51,7 +51,7 @@ class _Inheriting:
 
 
 def inheriting(rules: Position, share: float | None) -> Position:
-    """The same rules with weights that are inherited; None: as they are.
+    """Return rules whose candidates inherit weights; without a share, the rules themselves.
 
     Examples:
         >>> from optuna_egnas import MacroSpace

@@ -40,7 +40,7 @@ class Role:
     """One study of a search.
 
     Args:
-        name: what the study is called after the search: "macro" of "digits/macro".
+        name: the study is called after the search and this name, with a slash between them.
         space: the class of its space.
         question: what the study asks, for its note: "how deep the network should be".
         found: fields of its space that a search finds by itself: those of the data, and those
@@ -83,7 +83,7 @@ class Survey(Protocol):
         """Plain values."""
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
 
 
 class Method:
@@ -190,7 +190,7 @@ class Method:
 
         Args:
             policy: one of the spaces' policies.
-            input_shape: channels, height and width of an image.
+            input_shape: that of an image: channels, rows, columns.
             n_train: number of training images.
             flip: whether a mirrored image keeps its class.
         """
@@ -226,7 +226,7 @@ class Method:
     def least_weights(
         self, network: Network, *, input_shape: Shape, classes: int
     ) -> tuple[int, int]:
-        """At least so many values and tensors are the weights of a network, in closed form."""
+        """The least numbers of values and of tensors in a network's weights, in closed form."""
         return 0, 0
 
     def expected_weights(
@@ -261,7 +261,7 @@ def check_same(spaces: Mapping[str, Space], names: Sequence[str]) -> None:
             ours, theirs = getattr(space, field), getattr(other, field)
             if ours != theirs:
                 raise InvalidSpace(
-                    f"`{field}` must be the same in both spaces, but is {ours} in the {first} "
+                    f"`{field}` must be the same in all spaces, but is {ours} in the {first} "
                     f"space and {theirs} in the {role} space."
                 )
 

@@ -21,7 +21,7 @@ from .history import Outcome, Trained
 from .proposal import Bar, Step, Verdict
 
 TRUST = 20
-"""After so many attempts at a phase, what it has seen weighs as much as its prior."""
+"""Number of attempts after which the answers of a phase weigh as much as its prior."""
 FAINTEST = 0.01
 """No verdict that the rules know is ruled out."""
 SOUND = 0.95
@@ -59,7 +59,7 @@ class Prior:
 
 
 EVEN = Prior(first=0.5, last=0.5, by=2)
-"""Of a phase of which nothing is expected."""
+"""The prior of a phase that no method has described."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 Seconds of one epoch = a + b * layers + c * traffic + d * multiply-accumulates, with none of them
 negative: each layer costs something whatever its size (small networks), then what it reads and
-writes (depthwise convolutions), then its arithmetic (full convolutions, large widths).
+writes (depthwise convolutions), then its arithmetic (full convolutions, many channels).
 """
 
 from __future__ import annotations

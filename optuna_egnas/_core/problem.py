@@ -23,14 +23,14 @@ from .walk import answered
 
 FORMAT = 1
 LARGEST_INTEGER = 2**53
-"""Beyond it, a whole number is not exact where it is calculated with."""
+"""The largest whole number that arithmetic with floats keeps exact."""
 LARGEST_NUMBER = 1e9
 MOST_EPOCHS = 1_000_000
-"""Of one training: far more than any search needs."""
+"""The most epochs of one training, far more than any search needs."""
 
 
 class Published(float):
-    """The published value of a threshold, which stands where none was given."""
+    """The published value of a threshold, for spaces in which none was given."""
 
     __slots__ = ()
 
@@ -39,13 +39,23 @@ LONGEST_TRAINING = 10_000
 """Epochs of the longest training of a method that does not say."""
 MANY_CHANNELS = 1_000_000
 REQUIRED = ("frontier", "ranges", "encode", "decode", "network_from_json")
-"""What every space must answer."""
+"""The methods that every space must have."""
 COUNTS = "optuna_egnas._methods.counting"
-"""Counts what a space does not count in closed form; it loads torch, and is loaded by name."""
+"""The module that counts what a space does not; it loads torch, and is loaded by name."""
+
+PUBLISHED = "paper"
+"""The policy of every method that follows its publication."""
 
 Range = range | tuple[str, ...] | tuple[int, ...]
 """The values of one trial parameter: whole numbers from start to stop, or choices."""
 S = TypeVar("S", bound="Space")
+
+
+def policy_option(*policies: str) -> Any:
+    """The field `policy` of a space that has these policies; the first one is the default."""
+    published = {PUBLISHED: f"{PUBLISHED} (the published one)"}
+    names = " or ".join(published.get(name, name) for name in policies)
+    return option(policies[0], flag="--policy", help=f"the named set of rules: {names}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +79,10 @@ class Space:
 
     method: ClassVar[str]
     """The name of the method that the space belongs to."""
-    policies: ClassVar[tuple[str, ...]] = ("paper",)
-    """The sets of rules that there are."""
+    policies: ClassVar[tuple[str, ...]] = (PUBLISHED,)
+    """The names of the sets of rules; `policy` holds one of them."""
 
-    policy: str = option(
-        "paper",
-        flag="--policy",
-        help="the named set of rules of the walk: paper (the published one) or sound",
-    )
+    policy: str = policy_option(PUBLISHED)
     input_shape: Shape = (3, 32, 32)
     classes: int = 10
     n_valid: int | None = None
@@ -138,11 +144,11 @@ class Space:
         return LONGEST_TRAINING
 
     def without_target(self: S) -> S:
-        """The same space for a study whose score is no accuracy."""
+        """Return the space for a study whose score is no accuracy."""
         return self
 
     def for_own_study(self: S) -> S:
-        """The same space for a study of one's own, whose values may be in any unit."""
+        """Return the space for a study of a user's own, whose values may be in any unit."""
         return self
 
     def epochs_in_words(self) -> str:
@@ -166,20 +172,20 @@ class Space:
         return next((step for step in steps if step.proposal.candidate == candidate), None)
 
     def prospects(self, history: History, k: int = 1) -> tuple[Prospect, ...] | Done:
-        """As `frontier`, with the chance that each is asked for; by default it is 1."""
+        """The trainings of `frontier`, each with the chance that it is asked for, by default 1."""
         ahead = self.frontier(history, k)
         if isinstance(ahead, Done):
             return ahead
         return tuple(Prospect(proposal=proposal, chance=1.0) for proposal in ahead)
 
     def wanted(self, history: History, in_flight: Iterable[Candidate]) -> frozenset[Candidate]:
-        """Those of the trainings in flight that are worth going on with; by default all."""
+        """The trainings in flight that are worth going on with; by default all."""
         return frozenset(
             each for each in in_flight if isinstance(history.outcome(each), Running | None)
         )
 
     def continuations(self, history: History, generator: Random) -> Iterator[Continuation]:
-        """Courses without end that the study may take from here, each drawn anew.
+        """Possible continuations of the study from here, drawn at random without end.
 
         By default all that is asked for is trained, with scores drawn evenly from 0 to 1.
         """
@@ -313,7 +319,7 @@ def check_integer(
 
 
 def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None:
-    """The same for each value of a tuple."""
+    """Refuse a tuple in which a value is not a whole number, or is too small."""
     for value in values:
         check_integer(name, value, at_least=at_least)
 

@@ -253,7 +253,7 @@ class Continuation:
 
 
 class Position(Protocol):
-    """Where an automaton stands: what it asks for now, and where each answer leads.
+    """A state of an automaton: what it asks for now, and where each answer leads.
 
     Frozen, so that a look ahead can go on from it under several answers. Equal positions of one
     space have the same future.

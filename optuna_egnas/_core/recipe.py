@@ -27,7 +27,7 @@ LATER = frozenset(
 SMALL = ((4_000, 16), (20_000, 32))
 """Below so many training images, so many are in a batch."""
 LARGEST = 1e30
-"""Of rates and norms: beyond it, they are no more than infinite."""
+"""The largest rate and the largest norm; larger ones act as infinite ones do."""
 
 
 @documented
@@ -46,13 +46,13 @@ class Recipe:
     )
     learning_rate: float = option(
         0.025,
-        help="the highest rate: that of the first step, but for `warmup`",
+        help="the highest rate, which is that of the first step unless there is `warmup`",
         above=0,
         at_most=LARGEST,
     )
     warmup: float = option(
         0.0,
-        help="the rate rises in a straight line in this share of the steps, the first ones",
+        help="share of the steps, from the first one on, in which the rate rises linearly",
         at_least=0,
         below=1,
     )
@@ -104,7 +104,7 @@ class Recipe:
     label_smoothing: float = option(
         0.0,
         flag="--label-smoothing",
-        help="this share of each label is spread evenly over all classes, 0.1 say",
+        help="share of each label that is spread evenly over all classes, such as 0.1",
         default="0; in a final training that of the search",
         at_least=0,
         below=1,
@@ -159,7 +159,7 @@ class Recipe:
         return next((batch for most, batch in SMALL if n_train < most), 64)
 
     def for_short_training(self) -> Recipe:
-        """The same for few epochs, in which crops cost more than they bring."""
+        """Leave crops out: in few epochs they cost more than they bring."""
         return replace(self, crop_padding=0)
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from .text import short
 
 WORDS = {bool: "true or false", float: "a number", int: "a whole number", str: "text"}
 LARGEST = 2**53
-"""Beyond it, a count is not exact as a floating-point number."""
+"""The largest count that a floating-point number holds exactly."""
 
 
 def given(record: Any, key: str) -> bool:

@@ -25,7 +25,7 @@ class Bin:
 
     @property
     def gap(self) -> float:
-        """By how much the confidence is above the accuracy; negative: below. 0 where empty."""
+        """Mean confidence minus accuracy; 0 for an empty bin."""
         return self.confidence - self.correct / self.count if self.count else 0.0
 
     def to_json(self) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One test of one network.
+    """The result of one test of one network.
 
     Args:
         class_names: of all classes.

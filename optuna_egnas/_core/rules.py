@@ -16,7 +16,7 @@ from .text import clipped, short
 Rule = Callable[[Any], "str | None"]
 LARGEST = 2**53
 LONGEST_NAME = 500
-"""Characters of a name: what Optuna's tables hold, less those of "/macro"."""
+"""Characters of a name: what Optuna's tables hold, less those of a slash and a role."""
 CENTURIES = 1e10
 """Seconds: nothing takes longer."""
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -98,7 +98,7 @@ def moment(found: Any) -> str | None:
 
 
 def optional(rule: Rule) -> Rule:
-    """The same, or null."""
+    """The rule of values that are null or obey another rule."""
 
     def check(found: Any) -> str | None:
         wrong = None if found is None else rule(found)
@@ -108,7 +108,7 @@ def optional(rule: Rule) -> Rule:
 
 
 def one_of(*values: str) -> Rule:
-    """One of these texts."""
+    """The rule of values that are one of these texts."""
     return lambda found: None if found in values else f"one of {', '.join(values)}"
 
 

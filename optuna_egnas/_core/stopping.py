@@ -3,7 +3,7 @@
 Every curve is read over its own budget: what a candidate has reached at half of its epochs is
 compared with what the finished ones had reached at half of theirs. What is left to gain from
 there is regressed, over the finished curves, on how high each stood and on its architecture; the
-coefficients are drawn to nought, and so with few curves the mean gain is what counts.
+coefficients shrink towards 0, and so with few curves the mean gain is what counts.
 
 The noise has a fixed profile over the progress and one scale. The profile (`noise`) is rounded
 from the depth and width candidates of five recorded searches, where it holds in units of the
@@ -43,14 +43,14 @@ LEVEL_SHIFT, SIZE_SHIFT = 0.2, 0.3
 """Prior standard deviations: of the gain per unit of level, and, in units of the noise, of the
 gain when depth or parameters change by a factor of e."""
 PROGRESSES = tuple(np.linspace(0.5, 0.95, 10))
-"""Where the scale of the noise is measured."""
+"""The shares of a budget at which the scale of the noise is measured."""
 WHOLE = 1 - 1e-9
 LARGEST = 1e300
 """Values beyond it are taken for it: their differences would overflow."""
 OUT_OF_REACH = 1e6
-"""The same once the largest value that counts is 1."""
+"""Values beyond it are taken for it once the largest value that counts is 1."""
 ROUNDING = float(np.finfo(np.float64).eps)
-"""Of values of 1: neither noise nor a spread of theirs is less."""
+"""The least noise and the least spread of values near 1, from their rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +98,12 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """It may still pass, or too little is known."""
+    """The candidate goes on: it may still pass its bar, or too little is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """It will hardly pass `bar`: the chance is below the risk. `below` says which bar it is."""
+    """The candidate stops: its chance to pass `bar` is below the risk; `below` names the bar."""
 
     below: Below
     bar: float

@@ -66,7 +66,7 @@ def reason(error: BaseException) -> str:
 
 
 def clipped(text: str, longest: int) -> str:
-    """At most so many characters of a text; what is cut off is shown by three dots."""
+    """Cut a text to a number of characters; three dots show that something was cut off."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 

@@ -46,7 +46,7 @@ def follow(space: Automaton, history: History) -> Walk:
 
 
 def decided_steps(space: Automaton, history: History) -> tuple[tuple[Step, ...], Position | Done]:
-    """The decided steps, and where the automaton stands after them."""
+    """The decided steps, and the position of the automaton after them."""
     steps: list[Step] = []
     position: Position | Done = space.begin()
     while not isinstance(position, Done):

@@ -8,7 +8,7 @@ from .proposal import Step, Verdict
 
 
 def verdict_words(step: Step, space: Space) -> str:
-    """The verdict with its reason: "accepted: +0.21 points over depth 14"."""
+    """The verdict with its reason: "accepted: +0.21 points over the best so far"."""
     verdict = step.verdict.value
     if isinstance(step.outcome, (Stopped, Failed)):
         return f"{verdict}: {step.outcome.reason}"

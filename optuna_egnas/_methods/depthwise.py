@@ -22,17 +22,18 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
 COLUMNS = 3
-"""Of the widest weights whose gradient takes a fast path."""
+"""Columns of the widest weights whose gradient takes a fast path."""
 ROWS, ROWS_WITH_STRIDE = 7, 5
-"""Of the highest."""
+"""Rows of the highest weights whose gradient takes a fast path, without and with a stride."""
 MACHINES = ("x86_64", "AMD64")
-"""Where all this was measured; elsewhere the gradients are torch's own."""
+"""The machines on which this was measured; on others the gradients are torch's own."""
 
 
 def input_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Of a convolution of images [N, C, H, W] by weights [C, 1, K, K], padding K // 2.
+    """The gradient of a depthwise convolution by its images [N, C, H, W].
 
-    `gradient` is that of its output. All are of one type, and so is what comes out.
+    The weights are [C, 1, K, K], the padding is K // 2, and `gradient` is that of the output. All
+    tensors are of one type.
     """
     half = weight.shape[2] // 2
     if stride > 1 and images.dtype == torch.float32:
@@ -45,7 +46,8 @@ def input_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: int
 
 
 def weight_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """As `input_gradient`, for the weights."""
+    """The gradient of a depthwise convolution by its weights, as `input_gradient` by its
+    images."""
     kernel, asked = weight.shape[2], [False, True, False]
     half = kernel // 2
     height = min(kernel, ROWS if stride == 1 else ROWS_WITH_STRIDE)
@@ -67,7 +69,7 @@ def weight_gradient(gradient: Tensor, images: Tensor, weight: Tensor, stride: in
 def _torch_gradients(
     gradient: Tensor, images: Tensor, weight: Tensor, stride: int, padding: int, asked: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Those of the images, the weights and the bias, as far as they are asked for."""
+    """Torch's gradients by the images, the weights and the bias, as far as they are asked for."""
     # Those in torch.nn.grad hide the layout of the images, and take slow paths too.
     found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
         *(gradient, images, weight, None),
@@ -78,7 +80,8 @@ def _torch_gradients(
 
 
 def _starts(length: int, window: int) -> list[int]:
-    """Where windows begin that cover so many positions; the last one may overlap another."""
+    """Yield the starts of windows that cover all positions; the last window may overlap
+    another."""
     return [min(start, length - window) for start in range(0, length, window)]
 
 

@@ -17,7 +17,7 @@ from .._storage.artifacts import open_artifacts
 from .._storage.attributes import check_study
 from .._storage.claims import CLAIM, DROPPED, FORGETS, OWNER, is_alive
 from .._storage.final_claims import at_work, who
-from .._storage.finals import all_begun, all_finals
+from .._storage.final_results import all_begun, all_finals
 from .._storage.link import (
     START,
     Link,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 FEW = 3
-"""So many workers are named in a message."""
+"""Most workers that a message names."""
 
 
 class Summary(NamedTuple):
@@ -135,14 +135,14 @@ def _at_rest(storage: BaseStorage, name: str, what: str) -> tuple[str, ...]:
     if candidates:
         several = "s" if len(candidates) > 1 else ""
         raise SearchError(
-            f"A search must be at rest to be {what}, but {quoted(name)} trains "
+            f"A search must train nothing to be {what}, but {quoted(name)} trains "
             f"{len(candidates)} candidate{several} now ({_few(candidates)}): stop its workers "
             "first."
         )
     if finals:
         raise SearchError(
-            f"A search must be at rest to be {what}, but {quoted(name)} is in its final training "
-            f"now ({_few(finals)}): stop that first."
+            f"A search must train nothing to be {what}, but {quoted(name)} is in its final "
+            f"training now ({_few(finals)}): stop that first."
         )
     if len(found) == len(next(link for _, link in found.values()).roles):
         # They name files, which are to be removed.

@@ -66,7 +66,9 @@ def examine(storage: str, *, data_root: str | None, artifacts: str | None) -> li
     try:
         opened = _opened(storage)
     except EgnasError as error:
-        found.append(Check("storage", "fail", str(error), "see egnas search --help, --storage"))
+        found.append(
+            Check("storage", "fail", str(error), "egnas search --help explains --storage")
+        )
     else:
         found += _storage(opened, storage)
     found += _artifacts(opened, artifacts)
@@ -169,7 +171,7 @@ def _storage(opened: BaseStorage | None, storage: str) -> Iterator[Check]:
         yield Check("storage", "fail", f"{shown(url)} cannot be written", advice)
         return
     if opened is None:
-        yield Check("storage", "ok", f"{shown(url)} is not there yet: the first search makes it")
+        yield Check("storage", "ok", f"{shown(url)} does not exist yet: the first search makes it")
         return
     yield Check("storage", "ok", f"{shown(url)} opens{_schema(opened)}")
     yield from _searches(opened)
@@ -178,8 +180,8 @@ def _storage(opened: BaseStorage | None, storage: str) -> Iterator[Check]:
 def _schema(opened: BaseStorage) -> str:
     backend = getattr(opened, "_backend", opened)
     if not isinstance(backend, RDBStorage):
-        return "; workers are known by their signs of life"
-    return f", tables of Optuna {backend.get_current_version()}; workers beat while they train"
+        return "; each worker leaves signs of life"
+    return f", tables of Optuna {backend.get_current_version()}; workers send heartbeats"
 
 
 def _searches(opened: BaseStorage) -> Iterator[Check]:
@@ -236,7 +238,7 @@ def _artifacts(opened: BaseStorage | None, given: str | None) -> Iterator[Check]
 def _data(root: str | None) -> Iterator[Check]:
     from ..evaluation.data.labelled import root_of
     from ..evaluation.data.options import DataOptions
-    from ..evaluation.data.sources import SOURCES, find_published, read_published
+    from ..evaluation.data.published import SOURCES, find_published, read_published
 
     yield Check("data", "ok", "digits: built in")
     folder, absent = root_of(DataOptions(root=root)), []

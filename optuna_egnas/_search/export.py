@@ -1,4 +1,4 @@
-"""Hands over the network of a search: to a file, and to the artifacts of its micro study."""
+"""Hands over the network of a search: to a file, and to the artifacts of its last study."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._storage.finals import artifacts_of, uploads_of
+from .._storage.final_results import artifacts_of, uploads_of
 from .._storage.link import read_places
 from ..errors import DataError, SearchError
 from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.trained.export import COMPARED, Exported, export_network
 from ..evaluation.trained.network_file import TrainedNetwork
 from ..evaluation.trained.prediction import read_trained
-from .final.networks import load_final, upload
+from .final.stored import load_final, upload
 from .identity import stored_images, stored_test
 from .studies import LinkedStudies
 
@@ -39,7 +39,7 @@ def export(  # noqa: PLR0913 - public; all but two by name
 
     The file is loaded back and compared with the trained network: on training images where the
     search has them here, else on generated ones. It takes uint8 pixels [N, C, H, W], normalises
-    them itself, and gives logits [N, classes]. That of a search is also uploaded to its micro
+    them itself, and gives logits [N, classes]. That of a search is also uploaded to its last
     study, where optuna-dashboard lists it.
 
     Args:
@@ -98,7 +98,7 @@ def _training_images(studies: LinkedStudies, root: str | None) -> Tensor | None:
 
 
 def _uploaded(studies: LinkedStudies, exported: Exported) -> Exported:
-    """The same with its artifacts, or with the reason why there are none."""
+    """Return the export with its artifacts, or with the reason why there are none."""
     if "artifacts" not in read_places(studies.first):
         return exported
     try:

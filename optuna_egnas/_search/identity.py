@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 RECIPE = "recipe "
-"""Under what the recipe's fields stand among those of the data set."""
+"""What the recipe's fields begin with among those of the data set."""
 FINAL_RECIPE = "final recipe "
-"""The same for what a final training has otherwise."""
+"""What the fields begin with in which a final training differs."""
 READING_KEY, GROUND_KEY = "reading", "ground"
 SKIP_BROKEN = "skip_broken"
 """Among the places of a search, where it was asked to leave out files that cannot be read."""
@@ -124,7 +124,7 @@ def stored_test(
 
 
 def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str, DataOptions]:
-    """Where the data of a search are from; `root` as for `stored_images`.
+    """Return where the data of a search are from; `root` as for `stored_images`.
 
     Raises:
         SearchError: the search does not store it.
@@ -133,8 +133,8 @@ def stored_source(studies: LinkedStudies, root: str | None = None) -> tuple[str,
     name = str(link.dataset.get("dataset", ""))
     if name not in DATASETS and not name.startswith("folder:"):
         raise SearchError(
-            f"The data of {link.name!r} cannot be found again from what is stored: they "
-            f"were given as {name or 'an objective of their own'}, and only named data are stored."
+            f"The search {link.name!r} does not store where its data are: they were given as "
+            f"{name or 'an objective of their own'}, and it stores the place of named data only."
         )
     # Without a fingerprint they are the user's own words, which need not be what they seem.
     said = link.dataset if "fingerprint" in link.dataset else {}

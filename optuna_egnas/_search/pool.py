@@ -1,8 +1,8 @@
 """Several workers for one search: processes on this machine, or tasks of a Ray cluster.
 
-No worker leads. Each opens the same two studies, asks for what nobody has, and finds out by
-itself when the macro walk hands over to the micro walk and when all is done. The one that started
-them only passes on what they tell, and asks them to end.
+No worker leads. Each opens the same studies, asks for what nobody has, and finds out by itself
+when one study hands over to the next and when all is done. The process that started the workers
+only passes on what they report, and asks them to end.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def run(
     engine: str = "processes",
     watch: Callable[[Progress], None] | None = None,
 ) -> None:
-    """Run a prepared search with so many workers until both walks have ended.
+    """Run a prepared search with this number of workers until all of its walks have ended.
 
     A worker that is lost does not stop the others. On CPUs the threads are shared out; each
     process sees one GPU where there are GPUs.
@@ -116,29 +116,29 @@ def _run_processes(
     job: Job, workers: int, watch: Callable[[Progress], None] | None
 ) -> Iterator[Ended]:
     context = multiprocessing.get_context("spawn")
-    told: Any = context.Queue()
+    events: Any = context.Queue()
     processes: list[SpawnProcess] = []
     for number in range(workers):
-        process = context.Process(target=work_here, args=(job, number, workers, told))
+        process = context.Process(target=work_here, args=(job, number, workers, events))
         with _environment(number, workers), without_ctrl_c():
             process.start()
         processes.append(process)
     try:
-        yield from _listen(told, processes, watch)
+        yield from _listen(events, processes, watch)
     finally:
         _end(processes)
-        told.close()
+        events.close()
 
 
 def _listen(
-    told: Any, processes: list[SpawnProcess], watch: Callable[[Progress], None] | None
+    events: Any, processes: list[SpawnProcess], watch: Callable[[Progress], None] | None
 ) -> Iterator[Ended]:
-    """Pass on what the workers tell, until none of them lives."""
+    """Pass on the events of the workers, until none of them lives."""
     said: dict[str, float] = {}
     while True:
         alive = any(process.is_alive() for process in processes)
         try:
-            event = told.get(timeout=POLL if alive else 0.01)
+            event = events.get(timeout=POLL if alive else 0.01)
         except queue.Empty:
             if not alive:
                 return
@@ -204,7 +204,7 @@ def _run_ray(job: Job, workers: int, watch: Callable[[Progress], None] | None) -
     return run_tasks(tasks, watch)
 
 
-def _work_on_ray(job: Job, number: int, workers: int, told: Any) -> Ended:
+def _work_on_ray(job: Job, number: int, workers: int, events: Any) -> Ended:
     if not torch.cuda.is_available():
         torch.set_num_threads(threads_each(workers))
-    return work(job, number, told.put)
+    return work(job, number, events.put)

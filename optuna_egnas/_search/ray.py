@@ -1,4 +1,4 @@
-"""Runs tasks on a Ray cluster, and passes on what they tell."""
+"""Runs tasks on a Ray cluster, and passes on their events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import SearchError
 
 LOGGER = "optuna_egnas"
 POLL = 0.5
-"""Seconds between two looks at what they tell."""
+"""Seconds between two looks at the events of the tasks."""
 
 Result = TypeVar("Result")
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 def run_tasks(
     tasks: Sequence[Callable[[Any], Result]], watch: Callable[[Any], None] | None
 ) -> Iterator[Result]:
-    """Run tasks, each with a queue for what it tells `watch`; yields the results as they come.
+    """Run tasks, each with a queue of events for `watch`; yields the results as they come.
 
     Each has a GPU where the cluster has any.
 
@@ -36,13 +36,13 @@ def run_tasks(
     if started:
         ray.init(log_to_driver=False, include_dashboard=False)
     gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
-    told = Queue()
+    events = Queue()
     remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_run)
-    running = [remote.remote(task, told) for task in tasks]
+    running = [remote.remote(task, events) for task in tasks]
     try:
         while running:
             ready, running = ray.wait(running, timeout=POLL)
-            _pass_on(told, watch)
+            _pass_on(events, watch)
             for done in ready:
                 # A task whose machine is lost says nothing; the others go on.
                 with suppress(ray.exceptions.RayError):
@@ -54,13 +54,13 @@ def run_tasks(
             ray.shutdown()
 
 
-def _run(task: Callable[[Any], Result], told: Any) -> Result:
-    logging.getLogger(LOGGER).addHandler(QueueHandler(told))
-    return task(told)
+def _run(task: Callable[[Any], Result], events: Any) -> Result:
+    logging.getLogger(LOGGER).addHandler(QueueHandler(events))
+    return task(events)
 
 
-def _pass_on(told: Any, watch: Callable[[Any], None] | None) -> None:
-    for event in told.get_nowait_batch(told.qsize()):
+def _pass_on(events: Any, watch: Callable[[Any], None] | None) -> None:
+    for event in events.get_nowait_batch(events.qsize()):
         if isinstance(event, logging.LogRecord):
             logging.getLogger(LOGGER).handle(event)
         elif watch is not None:

@@ -57,7 +57,7 @@ class Rerun:
 
 
 def rerun(studies: LinkedStudies, trial: str) -> Rerun:
-    """Train a trial again, `macro/N` say, on the device and the threads that it had.
+    """Train a trial again, named as `role/number`, on the device and the threads that it had.
 
     Writes nothing.
 

@@ -15,7 +15,7 @@ from ..evaluation.engine.conditions import conditions, threads_for
 from ..evaluation.objective import CandidateFailed, Objective
 from ..options import SearchOptions
 from ..visualization._dashboard import DashboardWriter
-from .forecast.estimate import told
+from .forecast.estimate import time_rows
 from .studies import LinkedStudies
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ def run(setup: Setup) -> None:
     link = setup.studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(link.space.input_shape[1:]), deterministic=deterministic)
-    board = dashboard_writer(setup.studies, setup.storage)
+    writer = dashboard_writer(setup.studies, setup.storage)
     with waiting():
         with stopping_in_order(), conditions(threads=threads, deterministic=deterministic):
             ended = all(
-                _run_walk(setup.studies, role, setup.objective, board)
+                _run_walk(setup.studies, role, setup.objective, writer)
                 for role in setup.studies.roles
             )
         if ended:
             finish(setup)
-        board.update(last=True)
+        writer.update(last=True)
 
 
 def dashboard_writer(studies: LinkedStudies, storage: str) -> DashboardWriter:
@@ -55,7 +55,7 @@ def dashboard_writer(studies: LinkedStudies, storage: str) -> DashboardWriter:
     return DashboardWriter(
         studies=studies,
         storage=storage,
-        times=lambda search: told(search, finished=search.result().finished),
+        times=lambda search: time_rows(search, finished=search.result().finished),
     )
 
 
@@ -78,7 +78,7 @@ def finish(setup: Setup) -> None:
 
 
 def _run_walk(
-    studies: LinkedStudies, role: str, objective: Objective, board: DashboardWriter
+    studies: LinkedStudies, role: str, objective: Objective, writer: DashboardWriter
 ) -> bool:
     """Train what one walk asks for; whether it has ended, or a limit has ended the search."""
     # This thread trains nothing now: what it has left was interrupted while the storage was away.
@@ -87,7 +87,7 @@ def _run_walk(
     while limit_reached(studies.study(role), spent) is None:
         if _take_step(studies, role, objective) is None:
             return True
-        board.update()
+        writer.update()
     return isinstance(studies.frontier(role), Done)
 
 

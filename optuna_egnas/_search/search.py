@@ -49,7 +49,7 @@ def search(  # noqa: PLR0913 - public; all but one by name
         watch: is called after every epoch.
 
     Returns:
-        The two studies; `result()` of them is the network that was found.
+        The studies of the search; their `result()` is the network that was found.
 
     Raises:
         DataError: the data are missing, damaged or unsuitable.

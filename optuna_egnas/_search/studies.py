@@ -54,7 +54,7 @@ POLL = 0.02
 
 
 class LinkedStudies(StoredStudies):
-    """The linked studies of one search, `studies.macro` and `studies.micro` of EGNAS, say.
+    """The linked studies of one search, each also an attribute of its role's name.
 
     All are ordinary Optuna studies with our samplers: optimise the first until it stops, then the
     next. The result is `result()`; the `best_trial` of a study may be a trial that is off the
@@ -93,12 +93,12 @@ def create_linked_studies(
 
     Args:
         storage: a URL, an Optuna storage, or None for one in memory.
-        name: the search's name; its studies are called after it: `<name>/macro`.
+        name: the search's name; its studies are called after it: `<name>/<role>`.
         method: the search's method.
         dataset: plain values that identify the data.
         seed: the search's seed.
-        spaces: a space for each role of the method, of EGNAS `macro` and `micro` (its depth and
-            width come from the macro search); default: the published ones, for one task.
+        spaces: a space for each role of the method; default: the published ones, for one task. A
+            field that a search finds by itself comes from the study before.
 
     Raises:
         InvalidSpace: the spaces differ in their task or limits, or a role is unknown.
@@ -133,8 +133,9 @@ def create_in(  # noqa: PLR0913 - as `create_linked_studies`
     decide: Callable[[Link | None], Mapping[str, Any]] = lambda _: {},
     create: bool = True,
 ) -> LinkedStudies:
-    """The same in a storage that is opened, and made, only when all else was found right.
+    """Create or open the studies of a search as `create_linked_studies` does.
 
+    The storage is opened, and made, only when all else was found right.
     `decide` adds to `dataset` what is decided once for a search, given its stored link, if it
     has one. `create`: whether a search that is not there is created; else it is an error.
     """
@@ -215,7 +216,7 @@ def load_linked_studies(
 
 
 def _check_names_are_free(storage: BaseStorage, name: str, roles: Iterable[str]) -> None:
-    """Refuse a name under which somebody else's study stands, before anything is written."""
+    """Refuse a name that somebody else's study has, before anything is written."""
     present = {study for study, _ in all_studies(storage)}
     for study_name in (f"{name}/{role}" for role in roles):
         if study_name not in present:

@@ -1,8 +1,8 @@
 """Several workers for one search: processes on this machine, or tasks of a Ray cluster.
 
-No worker leads. Each opens the same two studies, asks for what nobody has, and finds out by
-itself when the macro walk hands over to the micro walk and when all is done. The one that started
-them only passes on what they tell, and asks them to end.
+No worker leads. Each opens the same studies, asks for what nobody has, and finds out by itself
+when one study hands over to the next and when all is done. The process that started the workers
+only passes on what they report, and asks them to end.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a worker tells last; `error` is why it gave up, if it did."""
+    """The last event of a worker; `error` says why it gave up, if it did."""
 
     worker: int
     error: str | None = None
@@ -107,24 +107,24 @@ def threads_each(workers: int) -> int:
     return max(1, cores // workers)
 
 
-def work_here(job: Job, number: int, workers: int, told: Any) -> None:
+def work_here(job: Job, number: int, workers: int, events: Any) -> None:
     """A worker process. Its starter alone hears Ctrl-C, and passes it on as SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logger.addHandler(QueueHandler(told))
+    logger.addHandler(QueueHandler(events))
     logger.propagate = False
     with suppress(KeyboardInterrupt), ending_on_sigterm():
-        threading.Thread(target=_end_with_starter, args=(told,), daemon=True).start()
+        threading.Thread(target=_end_with_starter, args=(events,), daemon=True).start()
         torch.set_num_threads(threads_each(workers))
-        told.put(work(job, number, lambda event: told.put(event)))
+        events.put(work(job, number, lambda event: events.put(event)))
 
 
-def _end_with_starter(told: Any) -> None:
+def _end_with_starter(events: Any) -> None:
     """End this worker in order when the process that started it dies, be it by SIGKILL."""
     starter = multiprocessing.parent_process()
     assert starter is not None, "a worker is started by another process"
     starter.join()
-    # Nobody reads the queue any more: what is left in it would hold up the end for ever.
-    told.cancel_join_thread()
+    # Nobody reads the queue any more: events left in it would block the end for ever.
+    events.cancel_join_thread()
     ask_to_end()
     time.sleep(GRACE)
     os._exit(1)

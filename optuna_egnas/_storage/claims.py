@@ -52,8 +52,8 @@ BUDGET = "budget"
 PATIENCE = 2.0
 """Seconds that a trial waits for those of lower number to make their claims."""
 PATIENCE_WITH_OWNERS = 10.0
-"""The same where they have said that they will, and live: with three workers on two busy cores,
-PATIENCE was too short at one start in four."""
+"""Seconds that a trial waits for those that have announced a claim: with three workers on two
+busy cores, PATIENCE was too short at one start in four."""
 POLL = 0.02
 NAMELESS = timedelta(seconds=60)
 """After so long a trial that has said nothing at all, not even whose it is, is a dead worker's."""
@@ -173,7 +173,7 @@ def wait_for_lower(
     """Wait until all live trials of lower number have made their claims, but not for long.
 
     `unread`: the numbers of those that may not have finished; None: it may be any. Returns these
-    trials, or all, as they then stand.
+    trials, or all, in their present state.
     """
     began = time.monotonic()
     while True:

@@ -29,7 +29,7 @@ def read_whole(path: Path, *, at_most: int) -> bytes:
     content, size = b"", found.st_size
     if size <= at_most:
         with path.open("rb") as file:
-            # One that is written to just now, or whose size is not told, may have more.
+            # A file that is being written, or one of unknown size, may have more.
             content = file.read(size + MIB)
         size = len(content)
     if size > at_most:

@@ -36,7 +36,7 @@ CLAIM = "egnas:final-claim:"
 """How the attributes of claims begin; the seed follows."""
 CLAIM_RULE = all_of(OWNER_RULE, fields({"host": text, "token": text, "since": moment}))
 TEST = "egnas:final-test:"
-"""The same of tests that have begun; the digest of the settings and the seed follow."""
+"""How the attributes of tests that have begun start; the settings' digest and the seed follow."""
 SETTLE = 0.2
 """Seconds after which the claims of processes that start together can be seen."""
 PATIENCE = 900.0
@@ -195,5 +195,5 @@ def _refusal(name: str, seed: int, found: Mapping[str, Any] | None) -> SearchErr
     by = who(found, found["since"]) if found else "another process, which has ended meanwhile"
     return SearchError(
         f"A final training of {quoted(name)} must have one process for each seed, but seed {seed} "
-        f"is in the hands of {by}: wait for it, or stop it first."
+        f"belongs to {by}: wait for it, or stop it first."
     )

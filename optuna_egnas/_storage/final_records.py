@@ -135,7 +135,7 @@ class FinalRecord:
 
     @property
     def epochs(self) -> int:
-        """Those of its training."""
+        """Epochs of its training."""
         return self.settings.epochs
 
     @property

@@ -112,7 +112,7 @@ def calling() -> Iterator[None]:
 
 
 def called_for() -> float:
-    """For how many seconds the main thread has been in a call of a storage."""
+    """Seconds that the main thread has been in a call of a storage."""
     called = _waiting.called
     return 0.0 if called is None else time.monotonic() - called
 
@@ -123,7 +123,7 @@ def was_interrupted() -> bool:
 
 
 def was_interrupted_in_call() -> bool:
-    """The same after a signal that has ended the wait for a storage: it is not asked again."""
+    """Whether a signal has ended this thread's wait for a storage, which is not asked again."""
     return was_interrupted() and _waiting.in_call
 
 

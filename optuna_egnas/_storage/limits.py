@@ -1,6 +1,6 @@
 """Limits of a whole search, over all of its workers: until when, and how many epochs in all.
 
-They are in the attributes of both studies, where every worker finds them, also one that joins
+They are in the attributes of all its studies, where every worker finds them, also one that joins
 later. A search that reaches one ends with the best found so far; it goes on when it is started
 again with a later limit, or with none.
 """

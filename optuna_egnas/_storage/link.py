@@ -124,7 +124,7 @@ def linked_studies(storage: BaseStorage) -> list[tuple[str, Link]]:
 
 
 def readable_link(attributes: Mapping[str, Any]) -> Link | None:
-    """The same as `read_link`, but None also for what another version, or a hand, has written."""
+    """Read a link as `read_link` does, or return None where this version cannot read it."""
     try:
         return read_link(attributes)
     except SearchError:
@@ -159,9 +159,9 @@ def no_search(storage: BaseStorage, name: str) -> SearchError:
 
 def _stored_name(study: str, record: Any) -> str:
     """What a search is called that cannot be read: by its record, else by its study's name."""
-    told = record.get("name") if isinstance(record, dict) else None
-    if isinstance(told, str) and told.strip():
-        return told
+    stored = record.get("name") if isinstance(record, dict) else None
+    if isinstance(stored, str) and stored.strip():
+        return stored
     name, _, role = study.rpartition("/")
     return name if role and name else study
 
@@ -208,7 +208,7 @@ class Partners:
 
     @cached_property
     def studies(self) -> dict[str, Study]:
-        """They by role; none where the study is not linked.
+        """The partners by their roles; none where the study is not linked.
 
         Raises:
             SearchError: one of them is missing.
@@ -282,8 +282,8 @@ def _handed_over(study: Study, link: Link, role: Role) -> Mapping[str, Any]:
     if walk.next.found is None:
         first = verdict_words(walk.steps[0], space)
         raise SearchError(
-            f"The {before} search of {link.name!r} found nothing to start from, since every "
-            f"network that it asked for failed, the first one so: {first}."
+            f"The {before} search of {link.name!r} found nothing to start from: every network "
+            f"that it asked for failed, the first one with: {first}."
         )
     spent = sum(step.proposal.candidate.epochs or 0 for step in walk.steps)
     return role.start(link.space, replace(walk.next.found, spent=spent))

@@ -151,7 +151,7 @@ def storage_errors(url: sa.URL) -> Iterator[None]:
             raise
         raise SearchError(
             f"A study of this search in {shown(url)} was renamed or deleted meanwhile: "
-            "the same command goes on with what is there."
+            "repeat the command to go on with the others."
         ) from None
 
 
@@ -163,7 +163,7 @@ def _is_no_json(error: Exception) -> bool:
 
 @contextmanager
 def _opening_errors(url: sa.URL) -> Iterator[None]:
-    """The same for what can only go wrong while a storage is opened."""
+    """Raise a SearchError for what can go wrong only while a storage is opened."""
     try:
         yield
     except ImportError:

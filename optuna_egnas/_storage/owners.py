@@ -123,7 +123,7 @@ def release(store: Store, run: str, storage: BaseStorage) -> Released:
     """
     owners, own = _read(store, run), _owner(storage)
     if not owners:
-        return Released(False, "it is not known whose they are")
+        return Released(False, "their owner is not known")
     others = [each for each in owners if own is None or not each.is_same(own)]
     if len(others) == len(owners):
         return Released(False, f"they belong to {_named(others)}, of which this is a copy")

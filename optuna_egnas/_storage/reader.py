@@ -80,7 +80,7 @@ def trials_of_step(
 
 
 def decisive(trials: Sequence[FrozenTrial], outcome: Outcome | None) -> FrozenTrial:
-    """Of all trials of one candidate, at least one, the one that gave its outcome."""
+    """The trial of a candidate that gave its outcome, among one or more."""
     state = TrialState.COMPLETE if isinstance(outcome, Trained) else TrialState.PRUNED
     ended = sorted((trial for trial in trials if trial.state is state), key=_end)
     return ended[0] if ended else trials[-1]
@@ -95,7 +95,7 @@ FIXED = "fixed_params"
 """Where Optuna keeps the parameters of an enqueued trial."""
 NO_VERDICT = (PREMISE, "limit")
 FEW = 8
-"""So many trials are read one by one; of more, all are."""
+"""Most trials that are read one by one; where there are more, all are read at once."""
 RESUMED = "resumed_from"
 """The user attribute with the epoch from which a trial went on."""
 
@@ -176,7 +176,7 @@ class Reader:
         return cls(space=space, names=names, sign=sign, owned=owned)
 
     def history(self, study: Study) -> History:
-        """The study's history, as it stands."""
+        """The study's present history."""
         return self.view(all_trials(study)).history
 
     def view(self, trials: Sequence[FrozenTrial]) -> View:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StoredStudies:
-    """The studies of one search by role, each also under its role's name: `studies.macro`.
+    """The studies of one search by role, each also an attribute of its role's name.
 
     All are ordinary Optuna studies with our samplers. The result is `result()`; the `best_trial`
     of a study may be one that is off the walk, or within the noise of the incumbent.

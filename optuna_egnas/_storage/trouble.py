@@ -42,11 +42,11 @@ WORDS = (
     ),
     (Trouble.AWAY, r"no route to host|connection (refused|reset|timed out)|UNAVAILABLE"),
 )
-"""How databases and their servers say so; the first that fits counts."""
+"""Patterns of what databases and servers report; the first that fits counts."""
 LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
 """What drivers raise where a database does not answer."""
 LOST_BY_NAME = ("ConnectionError", "TimeoutError")
-"""The same of Redis' client, whose package need not be there."""
+"""Names of the errors that Redis' client raises; its package may be missing."""
 CLOUDS = ("botocore", "boto3", "google", "urllib3", "requests")
 """The clients of artifact stores."""
 OWN_FAULT = r"no such (table|column)|syntax error"
@@ -69,7 +69,7 @@ def trouble_with(chain: Iterable[BaseException], file: Path | None = None) -> Tr
 
 
 def _trouble_with_file(found: Trouble, file: Path) -> Trouble:
-    """What SQLite's words stand for: some say less than the file itself, some something else."""
+    """The trouble behind SQLite's message: some messages say less than the file, some mislead."""
     if found is Trouble.READ_ONLY and not file.exists():
         # So it says of a file that was deleted while it was open.
         return Trouble.AWAY
@@ -122,7 +122,7 @@ def words_of_files(error: OSError) -> str:
 
 
 def trouble_with_artifacts(error: BaseException) -> Trouble | None:
-    """The same of an artifact store, where a training that has ended waits for anything."""
+    """The trouble that an artifact store has by its error; None where waiting mends nothing."""
     if isinstance(error, OSError) and error.errno in FULL:
         return Trouble.FULL
     # The store's own, of the operating system's or a cloud's client's; not those of the studies.

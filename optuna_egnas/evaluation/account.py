@@ -123,15 +123,15 @@ class TrialReport:
             name = self.reader.space.describe(self.candidate.parent.architecture)
             self.trial.set_user_attr("inherits_from", name)
         self.life.show()
-        self.tell(0, None)
+        self.notify(0, None)
 
     def resume(self, epoch: int) -> None:
         """Say from which whole epoch the training goes on."""
         if epoch:
             self.trial.set_user_attr(RESUMED, epoch)
 
-    def tell(self, epoch: int, score: float | None, verdict: str | None = None) -> None:
-        """Tell the watcher, if there is one."""
+    def notify(self, epoch: int, score: float | None, verdict: str | None = None) -> None:
+        """Pass this state of the training on to the watcher, if there is one."""
         if self.watch is None:
             return
         space, step = self.reader.space, self.step
@@ -159,11 +159,11 @@ class TrialReport:
         history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
         step = self.reader.space.step_of(history, self.candidate)
         if step is None or step.guessed:
-            self.tell(self.candidate.epochs or 0, score, "trained ahead of the walk")
+            self.notify(self.candidate.epochs or 0, score, "trained ahead of the walk")
             return None
         words = verdict_words(step, self.reader.space)
         self.trial.set_user_attr("verdict", words)
-        self.tell(self.candidate.epochs or 0, score, words)
+        self.notify(self.candidate.epochs or 0, score, words)
         return step
 
     def stop(self, epoch: int) -> NoReturn:
@@ -174,11 +174,11 @@ class TrialReport:
         said = stored.user_attrs.get(STOPPED)
         if said is not None or self.is_undecided():
             reason = str(said or "without a reason")
-            self.tell(epoch, best, f"stopped: {reason}")
+            self.notify(epoch, best, f"stopped: {reason}")
             raise optuna.TrialPruned(reason)
         reason = f"stopped by the pruner after epoch {epoch} of {self.candidate.epochs}"
         self.trial.set_user_attr(STOPPED, reason)
-        self.tell(epoch, best, f"refused: {reason}")
+        self.notify(epoch, best, f"refused: {reason}")
         raise optuna.TrialPruned(reason)
 
     def is_undecided(self) -> bool:

@@ -61,11 +61,11 @@ def check_environment(
     reason = str(this.user_attrs["error"])
     reason = reason if len(reason) <= SHOWN else f"{reason[:SHOWN]} ..."
     raise SearchError(
-        f"Networks must be trained here before a failure counts against one, but got {reason}; "
-        "nothing is counted as refused, and the same command goes on when this is mended."
+        f"Every network fails here: {reason.rstrip('.')}. No candidate was refused; fix the cause "
+        "and repeat the command."
         if not memory
-        else f"Memory must be there for networks of this size, but got {reason}; "
-        "nothing is counted as refused, and the same command goes on when there is more."
+        else f"Networks of this size lack memory: {reason.rstrip('.')}. No candidate was refused; "
+        "free memory and repeat the command."
     ) from error
 
 

@@ -168,7 +168,7 @@ class Objective:
             for record in _guarded(trial, run):
                 records.append(record)
                 trial.report(record.valid_accuracy, record.epoch)
-                account.tell(record.epoch, max(record.valid_accuracy for record in records))
+                account.notify(record.epoch, max(record.valid_accuracy for record in records))
                 account.life.show(record.seconds)
                 if _should_stop(account, last=record.epoch == account.candidate.epochs):
                     _write_records(trial, records, self.device)

@@ -41,7 +41,8 @@ class BudgetPruner(BasePruner):
     (and the depth and parameters of the networks, where known) its final score is forecast, with
     a standard deviation. It is stopped when the chance that it still passes its bar is below
     `risk`. Under `MacroSampler` and `MicroSampler` the bar is the walk's own for this step, and a
-    stop counts as an answer: below what is neutral a fail, else, in the depth phase, neutral.
+    stop counts as an answer: neutral where its phase has neutral answers and the forecast is
+    one, else a fail.
     Under other samplers the bar is the best finished score, or the `top`-th best.
 
     With several workers, `MacroSampler` and `MicroSampler` also hand out what the walk will
@@ -56,7 +57,7 @@ class BudgetPruner(BasePruner):
 
     `egnas search` uses it with `risk=0`, which keeps the published walk exact. To stop the
     hopeless there, open the search with `load_linked_studies`, and set `study.pruner =
-    BudgetPruner()` on both studies before `optimize`.
+    BudgetPruner()` on each of its studies before `optimize`.
 
     Two can say how long a trial is trained, and where `MacroSampler` or `MicroSampler` proposed
     it, their space decides (`base_epochs` and what is added; `epochs`): its walk compares
@@ -218,7 +219,7 @@ class BudgetPruner(BasePruner):
         return walks_bars(reader, candidate, trials) if candidate else None
 
     def _premise_has_failed(self, study: Study, trial: FrozenTrial) -> bool:
-        # Told by the trial alone: at most times there is nothing to read.
+        # The trial alone decides it: most times there is nothing to read.
         if not is_ahead(trial) or not isinstance(study.sampler, MethodSampler):
             return False
         reader = study.sampler.reader(study)

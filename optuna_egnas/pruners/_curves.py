@@ -141,7 +141,7 @@ def best_bars(sign: float, trials: Iterable[FrozenTrial], top: int) -> Bars | No
 
 
 def standard_error(score: float, images: int | None) -> float | None:
-    """Of an accuracy, or of an error rate, on so many images; None where it is neither."""
+    """Standard error of an accuracy or an error rate on a number of images; None of others."""
     share = abs(score)
     if images is None or not 0 < share < 1:
         return None

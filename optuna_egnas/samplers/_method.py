@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 POLL = 0.2
 """Seconds between two looks while all that is left is in flight."""
 OVERRIDDEN = (
-    "The walk ends here: its next candidate was handed out and came back as another one. Fix none "
-    "of the sampler's parameters, and let the objective's ranges hold those of the space."
+    "The walk ends here: the trial of its next candidate has other parameters than the sampler "
+    "gave. Fix none of the sampler's parameters, and suggest ranges that hold those of the space."
 )
 
 
@@ -70,7 +70,7 @@ class MethodSampler(BaseSampler):
     ) -> None:
         if space is not None and space.inherit is not None:
             raise InvalidSpace(
-                "`inherit` must be None in a study of one's own, where nobody keeps weights, "
+                "`inherit` must be None in a study of your own, which keeps no weights, "
                 f"but got inherit={space.inherit}."
             )
         self._space = space
@@ -112,7 +112,7 @@ class MethodSampler(BaseSampler):
         Raises:
             SearchDone: the walk has ended (ask and tell only).
             NothingToTrain: all that is left is in flight (ask and tell only).
-            SearchError: a micro study whose macro search has not ended, or a wrong partner.
+            SearchError: the study before this one has not ended, or the study is of another role.
         """
         if len(study.directions) > 1:
             return {}
@@ -222,15 +222,17 @@ class MethodSampler(BaseSampler):
         ahead = self.frontier(study)
         if not isinstance(ahead, Done):
             if not is_optimizing(study):
-                raise NothingToTrain("All that is left is in training by others: ask again later.")
+                raise NothingToTrain(
+                    "Other workers are training all remaining candidates: ask again later."
+                )
             time.sleep(0 if ahead else POLL)
             return
         if ahead.cut_short:
             warnings.warn(ahead.cut_short, EgnasWarning, stacklevel=2)
         if not is_optimizing(study):
-            raise SearchDone("The walk has ended: there is nothing left to ask for.")
+            raise SearchDone("The walk has ended: no candidate is left to ask for.")
         study.stop()
-        raise TrialPruned("The walk has ended: there is nothing left to train.")
+        raise TrialPruned("The walk has ended: no candidate is left to train.")
 
     def _doubt(self, study: Study, value: float) -> str | None:
         try:

@@ -40,7 +40,7 @@ _DOORS = {
     "plot_pareto": "optuna_egnas.visualization._pareto",
     "plot_walk": "optuna_egnas.visualization._walk",
 }
-"""Where the plots are, those of a method in its own folder."""
+"""The modules of the plots; those of a method lie in its own folder."""
 
 
 def __getattr__(name: str) -> Any:

@@ -58,7 +58,7 @@ def plot_budgets(studies: StoredStudies) -> go.Figure:
 
 
 def _budgets_info(studies: StoredStudies) -> BudgetsInfo:
-    told = entries(studies)
+    listed = entries(studies)
     budgets = tuple(
         Budget(
             place=entry.place,
@@ -68,11 +68,11 @@ def _budgets_info(studies: StoredStudies) -> BudgetsInfo:
             seconds=entry.seconds,
             name=entry.name,
         )
-        for entry in told
+        for entry in listed
         if entry.place is not None
     )
     sums: dict[tuple[str, str], Spent] = {}
-    for entry in told:
+    for entry in listed:
         key = (entry.phase, entry.fate)
         before = sums.get(key, Spent(*key, 0.0, 0))
         sums[key] = Spent(*key, before.seconds + entry.seconds, before.trainings + 1)
@@ -80,7 +80,7 @@ def _budgets_info(studies: StoredStudies) -> BudgetsInfo:
         name=studies.name,
         budgets=budgets,
         spent=tuple(sums.values()),
-        seconds=sum(entry.seconds for entry in told),
+        seconds=sum(entry.seconds for entry in listed),
     )
 
 

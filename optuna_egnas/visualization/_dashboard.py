@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import InMemoryStorage
 
-from .._storage.finals import finals
+from .._storage.final_results import finals
 from .._storage.private import all_trials, key_of, reopened, storage_of
 from ._entries import RUNNING, Entry, entries
 from ._notes import merged, study_note, trial_note
@@ -41,7 +41,7 @@ class DashboardWriter:
     Args:
         studies: the search.
         storage: the URL of its storage, as it may be shown.
-        times: how a search stands in time, as rows of a name and words, for its notes.
+        times: returns the time of a search, as rows of a name and words, for its notes.
     """
 
     studies: StoredStudies
@@ -72,23 +72,23 @@ class DashboardWriter:
         return not in_memory and find_spec("optuna_dashboard") is not None
 
     def _update(self) -> None:
-        told = entries(self.studies)
+        listed = entries(self.studies)
         for role in self.studies.roles:
             name_metric(self.studies.study(role))
-            self._note_trials(role, told)
+            self._note_trials(role, listed)
         result = self.studies.result()
-        phases = tuple(dict.fromkeys(entry.phase for entry in told if entry.place is not None))
+        phases = tuple(dict.fromkeys(entry.phase for entry in listed if entry.place is not None))
         state = (result.finished, result.architecture, phases, len(finals(self.studies)))
         if state != self._drawn:
             times = self.times(self.studies)
-            write_study_notes(self.studies, told, storage=self.storage, times=times)
+            write_study_notes(self.studies, listed, storage=self.storage, times=times)
             if result.architecture is not None:
                 write_plots(self.studies)
             self._drawn = state
 
-    def _note_trials(self, role: str, told: tuple[Entry, ...]) -> None:
+    def _note_trials(self, role: str, listed: tuple[Entry, ...]) -> None:
         notes: dict[int, str] = {}
-        for entry in told:
+        for entry in listed:
             if entry.role == role and entry.number is not None and entry.fate != RUNNING:
                 # One training may answer two steps of the walk.
                 before = f"{notes[entry.number]}\n\n" if entry.number in notes else ""
@@ -126,7 +126,7 @@ def write_note(owner: Study | Trial, ours: str) -> None:
 
 def write_study_notes(
     studies: StoredStudies,
-    told: tuple[Entry, ...],
+    listed: tuple[Entry, ...],
     *,
     storage: str,
     times: Sequence[tuple[str, str]],
@@ -136,7 +136,9 @@ def write_study_notes(
         role: f"/dashboard/studies/{key_of(study)[1]}" for role, study in studies.studies.items()
     }
     for role in studies.roles:
-        note = study_note(studies, role, told=told, places=places, storage=storage, times=times)
+        note = study_note(
+            studies, role, listed=listed, places=places, storage=storage, times=times
+        )
         write_note(studies.study(role), note)
 
 

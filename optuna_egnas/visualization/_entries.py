@@ -94,7 +94,7 @@ def entries(studies: StoredStudies) -> tuple[Entry, ...]:
 
 
 def standard_error(score: float | None, n_valid: int | None) -> float | None:
-    """Of an accuracy that `n_valid` images gave: that of a binomial share."""
+    """Binomial standard error of an accuracy over `n_valid` images; None where it has none."""
     if score is None or n_valid is None or not 0 <= score <= 1:
         return None
     return math.sqrt(score * (1 - score) / n_valid)
@@ -132,8 +132,8 @@ def _aside(
     trial: FrozenTrial, candidate: Candidate, reader: Reader, role: str, *, ended: bool
 ) -> Iterator[Entry]:
     """What a trial beside the walk was; nothing for one that has not begun."""
-    told = _fate(trial, ended=ended)
-    if told is None:
+    became = _fate(trial, ended=ended)
+    if became is None:
         return
     score = trial.value if trial.state is TrialState.COMPLETE else None
     score = reader.sign * score if score is not None else None
@@ -142,8 +142,8 @@ def _aside(
         number=trial.number,
         phase=of_trial(trial, "phase") or "",
         name=reader.space.describe(candidate.architecture),
-        fate=told[0],
-        words=told[1],
+        fate=became[0],
+        words=became[1],
         score=score,
         standard_error=standard_error(score, reader.space.n_valid),
         best=None,

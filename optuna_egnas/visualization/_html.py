@@ -39,10 +39,10 @@ TABLE = "color: inherit; font-size: inherit"
 def notebook_html(studies: StoredStudies) -> str:
     """A search as HTML."""
     result = studies.result()
-    told = entries(studies)
+    listed = entries(studies)
     parts = [f"<h4>{html(_title(result))}</h4>", _table(_rows(result, studies))]
     if result.architecture is not None:
-        parts += [drawing_of(studies) or "", _walk(told)]
+        parts += [drawing_of(studies) or "", _walk(listed)]
     names = " and ".join(f"<code>{html(name)}</code>" for name in result.studies.values())
     parts.append(
         f"<p>The studies {names}; their plots: <code>optuna_egnas.visualization.plot_walk</code> "
@@ -71,26 +71,26 @@ def _rows(result: Result, studies: StoredStudies) -> list[tuple[str, str]]:
     ]
 
 
-def _walk(told: tuple[Entry, ...]) -> str:
+def _walk(listed: tuple[Entry, ...]) -> str:
     """A line per phase with a mark for each training, and the legend; words are in tooltips."""
-    steps = [entry for entry in told if entry.place is not None]
-    beside = [entry for entry in told if entry.place is None]
+    steps = [entry for entry in listed if entry.place is not None]
+    beside = [entry for entry in listed if entry.place is None]
     phases = [(phase, list(each)) for phase, each in groupby(steps, key=lambda step: step.phase)]
     rows = [
         (phase, f"{_marks(each)} {_best(each)}")
         for phase, each in [*phases, ("beside the walk", beside)]
         if each
     ]
-    seen = {entry.fate for entry in told}
+    seen = {entry.fate for entry in listed}
     legend = ", ".join(f"{_mark(fate)} {LOOKS[fate].label}" for fate in LOOKS if fate in seen)
     return f"<p>The walk: {legend}.</p>{_table(rows, escaped=True)}"
 
 
-def _marks(told: list[Entry]) -> str:
+def _marks(listed: list[Entry]) -> str:
     return "".join(
         f'<span title="{html(f"{entry.name}: {_percent(entry.score)} {entry.words}")}">'
         f"{_mark(entry.fate)}</span>"
-        for entry in told
+        for entry in listed
     )
 
 
@@ -101,7 +101,7 @@ def _mark(fate: str) -> str:
 
 
 def _best(steps: list[Entry]) -> str:
-    """Where the incumbent stands after a phase."""
+    """The incumbent's score after a phase."""
     return _percent(steps[-1].best)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 WIDTHS = {"baseline": 2.5, "accepted": 2.5, "confirmed": 3.0}
-"""Lines of what was kept stand out."""
+"""Widths of the lines of networks that were kept."""
 
 
 class Curve(NamedTuple):
@@ -59,9 +59,9 @@ def plot_learning_curves(studies: StoredStudies) -> go.Figure:
 
 
 def _learning_curves_info(studies: StoredStudies) -> LearningCurvesInfo:
-    told = [entry for entry in entries(studies) if entry.curve]
+    listed = [entry for entry in entries(studies) if entry.curve]
     curves = []
-    for entry in told:
+    for entry in listed:
         # A trial that was brought by hand need not say its budget.
         budget = entry.epochs or len(entry.curve)
         steps = range(1, len(entry.curve) + 1)
@@ -75,7 +75,7 @@ def _learning_curves_info(studies: StoredStudies) -> LearningCurvesInfo:
                 text=f"{html(entry.name)}, {budget} epochs<br>{html(entry.words)}",
             )
         )
-    panels = [(group_of(entry), entry.phase) for entry in told if entry.place is not None]
+    panels = [(group_of(entry), entry.phase) for entry in listed if entry.place is not None]
     return LearningCurvesInfo(
         name=studies.name,
         first=studies.roles[0],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._core.text import markdown, shell_word
 from .._storage.final_records import FinalRecord
-from .._storage.finals import accuracy_words, finals
+from .._storage.final_results import accuracy_words, finals
 from ._entries import Entry
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ def study_note(
     studies: StoredStudies,
     role: str,
     *,
-    told: tuple[Entry, ...],
+    listed: tuple[Entry, ...],
     places: Mapping[str, str],
     storage: str,
     times: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """What a study is, how its search stands, where the other studies are, and how it goes on.
+    """The note of a study: its question, its search's state, links to the others, next commands.
 
     `places` are the addresses of the studies in the dashboard by role, `storage` a URL to
-    show; `times` are rows of a name and words, on how the search stands in time.
+    show; `times` are rows of a name and words, about the time of the search.
     """
     result, method = studies.result(), studies.method
     name, url = shell_word(result.name), shell_word(storage)
@@ -70,8 +70,8 @@ def study_note(
         commands.insert(0, f"egnas train {name} --storage {url}")
     if not result.finished:
         commands.insert(0, f"egnas worker --name {name} --storage {url}  # goes on from here")
-    steps = [entry for entry in told if entry.role == role and entry.place is not None]
-    beside = sum(entry.role == role and entry.place is None for entry in told)
+    steps = [entry for entry in listed if entry.role == role and entry.place is not None]
+    beside = sum(entry.role == role and entry.place is None for entry in listed)
     return "\n".join(
         [
             f"## {markdown(result.name)}: the {role} search",
@@ -93,8 +93,8 @@ def study_note(
             *commands,
             "```",
             "",
-            "The result is what the walk ends with, not the best trial: one within the noise, or "
-            "beside the walk, may score higher.",
+            "The walk ends with the result, which need not be the best trial: a trial within the "
+            "noise, or beside the walk, may score higher.",
         ]
     )
 

@@ -69,7 +69,7 @@ def plot_pareto(studies: StoredStudies) -> go.Figure:
     Validation accuracy (percent) over parameters and over multiply-accumulates of all networks
     that were trained to the end, on the walk or beside it. A front joins those that no other one
     of their study beats in both. The studies have an axis each, since their budgets differ; the
-    network found stands among those of the first study by its last training, which compares.
+    network found appears among those of the first study by its last training, which compares.
 
     Examples:
         >>> from optuna_egnas import load_linked_studies, visualization
@@ -107,7 +107,7 @@ def _pareto_info(studies: StoredStudies) -> ParetoInfo:
 
 
 def pareto_front(networks: Sequence[Network], cost: Cost) -> tuple[Network, ...]:
-    """Those that no other one equals or beats in both cost and score, by growing cost."""
+    """The networks that no other one equals or beats in both cost and score, by growing cost."""
     front: list[Network] = []
     for network in sorted(networks, key=lambda each: (getattr(each, cost), -each.score)):
         if not front or network.score > front[-1].score:
@@ -199,7 +199,7 @@ def _add_points(
         mode="markers",
         name=name,
         legendgroup=name,
-        # A name stands in the legend once, though it is drawn in several panels.
+        # A name is in the legend once, though it is drawn in several panels.
         showlegend=name not in {trace.name for trace in figure.data},
         marker=marker,
         **place,

@@ -46,8 +46,8 @@ LOOKS: dict[str, Look] = {
 }
 """By the fate of an entry, in the order of legends."""
 
-OPERATIONS = ((SKY, ""), (ORANGE, "/"), (GREEN, "x"), (PURPLE, "."), (YELLOW, "\\"))
-"""Colour and hatch of the first, the second ... operation."""
+FILLINGS = ((SKY, ""), (ORANGE, "/"), (GREEN, "x"), (PURPLE, "."), (YELLOW, "\\"))
+"""Colour and hatch of the first, the second ... kind of layer."""
 
 STUDIES = (
     (BLUE, "circle-open"),

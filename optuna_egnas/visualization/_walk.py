@@ -60,7 +60,7 @@ def plot_walk(studies: StoredStudies) -> go.Figure:
 
     Validation accuracy (percent) over the steps of the walk, phase by phase, with the best so far
     as a line. Each study has an axis of its own, since budgets differ; the last training of the
-    result compares with the first study. Trainings beside the walk stand between its steps.
+    result compares with the first study. Trainings beside the walk are drawn between its steps.
 
     Examples:
         >>> from optuna_egnas import load_linked_studies, visualization
@@ -71,13 +71,13 @@ def plot_walk(studies: StoredStudies) -> go.Figure:
 
 
 def _walk_info(studies: StoredStudies) -> WalkInfo:
-    told = entries(studies)
-    walk = [entry for entry in told if entry.place is not None]
+    listed = entries(studies)
+    walk = [entry for entry in listed if entry.place is not None]
     panels = []
     for group in groups_of(studies):
         steps = [entry for entry in walk if group_of(entry) == group]
         if steps:
-            own = [entry for entry in told if group_of(entry) == group]
+            own = [entry for entry in listed if group_of(entry) == group]
             panels.append(_panel(group, own, steps))
     return WalkInfo(name=studies.name, panels=tuple(panels))
 

@@ -57,7 +57,7 @@ def test_a_doctor_finds_nothing_wrong_before_the_first_search_and_changes_nothin
         "data",
     }
     assert checks(record, "storage") == [
-        ("ok", "sqlite:///egnas.db is not there yet: the first search makes it")
+        ("ok", "sqlite:///egnas.db does not exist yet: the first search makes it")
     ]
     assert egnas.files() == {}
 

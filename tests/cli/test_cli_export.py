@@ -143,7 +143,10 @@ def test_the_same_in_python(egnas: Shell, tmp_path: Path) -> None:
     [
         (("--format", "tflite"), ("`format` must be one of state-dict, torch-export",)),
         ((), ("--format",)),
-        (("tiny", "--from", "tiny.egnas", "--format", "onnx"), ("but got both",)),
+        (
+            ("tiny", "--from", "tiny.egnas", "--format", "onnx"),
+            ("Give a search or --from, but not both",),
+        ),
         (("other", "--format", "onnx"), ("other",)),
         (("--seed", "7", "--format", "onnx"), ("seed=7", "0, 1")),
         (("--from", "tiny.egnas", "--format", "onnx", "--check-test"), ("for a search only",)),
@@ -209,8 +212,14 @@ def test_a_file_predicts_what_the_search_does(egnas: Shell) -> None:
         (("0.png", "--top", "0"), ("`top` must be at least 1, but got top=0",)),
         (("0.png", "--from", "tiny.toml"), ("tiny.toml must be a trained network",)),
         (("0.png", "--from", "tiny.py"), ("hold no code",)),
-        (("0.png", "--from", "tiny.egnas", "--name", "tiny"), ("but got both",)),
-        (("0.png", "--from", "tiny.egnas", "--seed", "1"), ("but got both",)),
+        (
+            ("0.png", "--from", "tiny.egnas", "--name", "tiny"),
+            ("Give a search or --from, but not both",),
+        ),
+        (
+            ("0.png", "--from", "tiny.egnas", "--seed", "1"),
+            ("Give a search or --from, but not both",),
+        ),
         (("0.png", "--name", "other"), ("other",)),
         (("0.png", "--seed", "9"), ("seed=9",)),
     ],

@@ -16,7 +16,7 @@ from folders import in_memory
 from optuna.artifacts import get_all_artifact_meta
 
 from optuna_egnas import load_linked_studies
-from optuna_egnas._search.final.networks import load_report
+from optuna_egnas._search.final.stored import load_report
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.trained.examination import examine
 
@@ -80,8 +80,8 @@ def test_it_learns_the_digits_and_says_so(shell: Shell) -> None:
         "tiny: the final training",
         "training images │ 1,438",
         "Class by class",
-        "What is taken for what",
-        "How sure, and how often right",
+        "Confusion matrix",
+        "Confidence and accuracy",
         "egnas train tiny --storage sqlite:///egnas.db --seeds 3",
     ):
         assert part in words, ran.out

@@ -11,7 +11,6 @@ from optuna_egnas._core.budget import (
     REFERENCE,
     Policy,
     Size,
-    attempt_epochs,
     budget_for,
     cost_epochs,
 )
@@ -46,20 +45,6 @@ def epochs_of(size: Size, base: int = 10) -> int:
 def test_a_budget_out_of_its_bounds_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidSpace, match=message):
         Budget(**wrong)
-
-
-def test_the_published_counter_counts_every_attempt() -> None:
-    assert attempt_epochs(base=10, depth_attempts=0, per_depth_attempt=1) == 10
-    assert (
-        attempt_epochs(
-            base=10,
-            depth_attempts=20,
-            per_depth_attempt=1,
-            width_attempts=3,
-            per_width_attempt=2,
-        )
-        == 36
-    )
 
 
 def test_the_reference_is_the_first_published_network() -> None:

@@ -1,5 +1,5 @@
 """What the tests of trainings share: one thread."""
 
-from trainings import one_thread
+from small_trainings import one_thread
 
 __all__ = ["one_thread"]

@@ -160,9 +160,9 @@ def test_a_journal_that_may_not_grow_is_told_of_and_waited_for(
     finally:
         limit(resource.RLIMIT_FSIZE, before)
 
-    told = [words for words in said.lines if "Checkpoints" not in words]
-    assert told[0].startswith(f"The storage {storage} is full: File too large")
-    assert told[-1].startswith(f"The storage {storage} can be used again")
+    lines = [words for words in said.lines if "Checkpoints" not in words]
+    assert lines[0].startswith(f"The storage {storage} is full: File too large")
+    assert lines[-1].startswith(f"The storage {storage} can be used again")
     check_finished(storage)
 
 

@@ -31,7 +31,7 @@ def test_odd_input_is_taken_whole_or_refused_in_one_line(name: str, tmp_path: Pa
 
     counts = fuzz(kind(tmp_path), inputs=inputs)
 
-    sys.stdout.write(told(name, counts))
+    sys.stdout.write(report_of(name, counts))
     assert counts.refused > inputs / 10, "most changes are for the worse"
     assert counts.accepted > 0, "some change nothing"
 
@@ -41,9 +41,9 @@ def test_odd_input_is_taken_whole_or_refused_in_one_line(name: str, tmp_path: Pa
 def test_so_it_is_for_a_hundred_thousand(name: str, tmp_path: Path) -> None:
     kind, _, inputs = KINDS[name]
 
-    sys.stdout.write(told(name, fuzz(kind(tmp_path), inputs=inputs, seed=1)))
+    sys.stdout.write(report_of(name, fuzz(kind(tmp_path), inputs=inputs, seed=1)))
 
 
-def told(name: str, counts: Counts) -> str:
+def report_of(name: str, counts: Counts) -> str:
     """A row of the table in the documentation."""
     return f"| {name} | {sum(counts):,} | {counts.accepted:,} | {counts.refused:,} |\n"

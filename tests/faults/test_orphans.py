@@ -31,7 +31,7 @@ def job(folder: Path) -> Job:
     return Job(data=bars(), storage=url(folder), name=NAME, device="cpu", options=options(folder))
 
 
-def start_worker(folder: Path, told: Any) -> None:
+def start_worker(folder: Path, events: Any) -> None:
     """Start a worker as `--workers` does, say which, and wait to be killed."""
     context = multiprocessing.get_context("spawn")
     queue_of_worker = context.Queue()
@@ -44,17 +44,17 @@ def start_worker(folder: Path, told: Any) -> None:
     )
     process = context.Process(target=_worker.work_here, args=(work, 0, 1, queue_of_worker))
     process.start()
-    told.put(process.pid)
+    events.put(process.pid)
     time.sleep(600)
 
 
 def test_a_worker_ends_in_order_when_its_starter_is_killed(folder: Path) -> None:
     prepare(bars(), storage=url(folder), name=NAME, options=options(folder, macro=LONG))
     context = multiprocessing.get_context("spawn")
-    told = context.Queue()
-    starter = context.Process(target=start_worker, args=(folder, told))
+    events = context.Queue()
+    starter = context.Process(target=start_worker, args=(folder, events))
     starter.start()
-    worker = psutil.Process(told.get(timeout=120))
+    worker = psutil.Process(events.get(timeout=120))
     try:
         deadline = time.monotonic() + 120
         while not left_over(folder):
@@ -95,13 +95,13 @@ def test_a_worker_makes_no_database(folder: Path) -> None:
 
 
 def test_what_all_workers_say_is_passed_on_once(caplog: pytest.LogCaptureFixture) -> None:
-    told: queue.Queue[Any] = queue.Queue()
+    events: queue.Queue[Any] = queue.Queue()
     for _ in range(3):
-        _worker.QueueHandler(told).emit(
+        _worker.QueueHandler(events).emit(
             _pool.logger.makeRecord("optuna_egnas", 30, "", 0, "It is full.", (), None)
         )
 
-    assert [*_pool._listen(told, [], None)] == []
+    assert [*_pool._listen(events, [], None)] == []
 
     assert [record.getMessage() for record in caplog.records] == ["It is full."]
 

@@ -4,8 +4,8 @@ import platform
 
 import pytest
 import torch
+from small_trainings import seeded
 from torch import nn
-from trainings import seeded
 from walking import EGNAS
 
 from optuna_egnas import Architecture

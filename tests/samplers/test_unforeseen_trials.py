@@ -22,7 +22,7 @@ def test_a_fixed_parameter_ends_the_walk_with_a_warning() -> None:
         direction="maximize", sampler=PartialFixedSampler({"depth": 3}, MacroSampler(MACRO))
     )
 
-    with pytest.warns(UserWarning, match="handed out and came back as another one"):
+    with pytest.warns(UserWarning, match="has other parameters than the sampler gave"):
         study.optimize(macro_objective, n_trials=20)
 
     assert asked(study, "depth", "width") == [(3, 8), (3, 8)]
@@ -31,7 +31,7 @@ def test_a_fixed_parameter_ends_the_walk_with_a_warning() -> None:
 def test_a_range_that_is_too_small_ends_the_walk_with_a_warning() -> None:
     study = optuna.create_study(direction="maximize", sampler=MacroSampler(MACRO))
 
-    with pytest.warns(UserWarning, match="let the objective's ranges hold"):
+    with pytest.warns(UserWarning, match="suggest ranges that hold those of the space"):
         study.optimize(
             lambda trial: score_macro(
                 trial.suggest_int("depth", 1, 4), trial.suggest_int("width", 1, 9)

@@ -27,14 +27,14 @@ from optuna_egnas._core.parameters import encode
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.bounds import widest_chain
 from optuna_egnas._methods.egnas.sample import sample
-from optuna_egnas._search.forecast.continuations import (
+from optuna_egnas._search.forecast.at_start import (
     Forecast,
     foresee,
     read_forecast,
     speedup,
     write_forecast,
 )
-from optuna_egnas._search.forecast.estimate import review, seconds_left, seconds_spent, told
+from optuna_egnas._search.forecast.estimate import review, seconds_left, seconds_spent, time_rows
 from optuna_egnas._storage.reader import distributions
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.timing import timed_pace
@@ -166,7 +166,7 @@ def test_a_search_without_a_forecast_is_estimated_by_its_epochs() -> None:
     left = seconds_left(studies)
 
     assert left is not None and 0 < left.low <= left.typical <= left.high
-    assert [name for name, _ in told(studies, finished=False)] == ["time spent, left"]
+    assert [name for name, _ in time_rows(studies, finished=False)] == ["time spent, left"]
 
 
 def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
@@ -177,7 +177,7 @@ def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
 
     assert left is not None and left.low == left.typical == left.high == 0.0
     assert seconds_spent(studies) == 0.0
-    assert told(studies, finished=False) == [("time spent, left", "0 s, 0 s")]
+    assert time_rows(studies, finished=False) == [("time spent, left", "0 s, 0 s")]
 
 
 def test_time_is_counted_where_trainings_ran_once_where_two_ran_and_not_for_the_dead() -> None:
@@ -212,7 +212,7 @@ def test_an_ended_search_tells_how_good_its_forecast_was() -> None:
     assert forecast == seen.forecast and forecast is not None
     assert len(seen.rest) == 3
     assert all(ratio is not None and 0.3 < ratio < 3 for ratio in seen.rest), seen.rest
-    rows = dict(told(studies, finished=True))
+    rows = dict(time_rows(studies, finished=True))
     assert (
         f"{seen.seconds / forecast.seconds.typical:.2f} times the forecast" in rows["time it took"]
     )
@@ -220,10 +220,10 @@ def test_an_ended_search_tells_how_good_its_forecast_was() -> None:
     note = study_note(
         studies,
         "macro",
-        told=(),
+        listed=(),
         places={"macro": "/1", "micro": "/2"},
         storage="sqlite:///x.db",
-        times=told(studies, finished=True),
+        times=time_rows(studies, finished=True),
     )
     assert f"time it took: {rows['time it took']}" in note
 

@@ -109,7 +109,7 @@ def test_opening_as_something_else_says_what_differs_and_changes_nothing(differe
 def test_two_spaces_with_different_tasks_are_refused() -> None:
     storage = InMemoryStorage()
 
-    with pytest.raises(InvalidSpace, match="`classes` must be the same in both spaces"):
+    with pytest.raises(InvalidSpace, match="`classes` must be the same in all spaces"):
         create(storage, micro=micro(classes=9))
 
     assert contents(storage) == []

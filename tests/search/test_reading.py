@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from commands import draw_images
+from folders import STORED, needs
 
 from optuna_egnas import LinkedStudies
 from optuna_egnas._search import identity as _stored
 from optuna_egnas._search.setup import Setup, prepare
 from optuna_egnas.errors import DataError, SearchError
 from optuna_egnas.options import DataOptions, SearchOptions
-
-OLD = Path(__file__).parents[2] / "shared/reference/stored-0.1.0"
 
 
 def prepared(folder: Path, **data: object) -> Setup:
@@ -88,9 +87,9 @@ def test_a_search_of_a_later_version_is_refused_in_one_line(
         _stored.stored_images(studies)
 
 
-@pytest.mark.skipif(not OLD.is_dir(), reason=f"the stored searches are not in {OLD}")
+@needs(STORED)
 def test_the_stored_search_of_version_0_1_0_goes_on(tmp_path: Path) -> None:
-    shutil.copytree(OLD, tmp_path / "old")
+    shutil.copytree(STORED, tmp_path / "old")
     setup = prepare(
         "digits",
         storage=f"sqlite:///{tmp_path}/old/unfinished.db",

@@ -86,9 +86,9 @@ class TestCommandLine:
                 stored, capsys, "--trial", f"{role}/{last}", "--rerun", "--json"
             )
 
-            told = json.loads(said)
-            assert (code, told["agrees"], told["threads"]) == (0, True, 1), said
-            assert told["epochs"] == len(studies.study(role).trials[-1].intermediate_values)
+            record = json.loads(said)
+            assert (code, record["agrees"], record["threads"]) == (0, True, 1), said
+            assert record["epochs"] == len(studies.study(role).trials[-1].intermediate_values)
 
     def test_a_rerun_finds_what_was_changed(
         self, stored: Path, capsys: pytest.CaptureFixture[str]
@@ -129,4 +129,4 @@ class TestCommandLine:
         code, said = self.show(folder, capsys, "--trial", "macro/0", "--rerun")
 
         assert code == 2
-        assert "given as tensors, and only named data are stored" in said
+        assert "given as tensors, and it stores the place of named data only" in said

@@ -88,14 +88,14 @@ def test_a_storage_without_a_search_is_said_to_hold_none(tmp_path: Path) -> None
 
 def test_the_csv_holds_all_trainings(finished: Shell) -> None:
     studies = load_linked_studies(storage=url(finished), name="tiny")
-    told = entries(studies)
+    listed = entries(studies)
 
     ran = finished("show", "--csv")
 
     rows = list(csv.DictReader(io.StringIO(ran.out)))
     assert ran.code == 0
-    assert [row["words"] for row in rows] == [entry.words for entry in told]
-    for row, entry in zip(rows, told, strict=True):
+    assert [row["words"] for row in rows] == [entry.words for entry in listed]
+    for row, entry in zip(rows, listed, strict=True):
         assert float(row["score"]) == entry.score
         assert int(row["params"]) == entry.params
         assert row["ops"].split() == list(entry.architecture.ops)
@@ -118,7 +118,9 @@ def test_the_walk_alone_shows_what_was_trained_beside_it(egnas: Shell) -> None:
 
 
 def test_one_form_at_a_time(finished: Shell) -> None:
-    finished.refuses("show", "--csv", "--json", saying=("one can be given",))
+    finished.refuses(
+        "show", "--csv", "--json", saying=("Give only one of --json, --csv and --walk",)
+    )
 
 
 # Delete

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import Shell
+from folders import STORED, needs
 from PIL import Image
 from sklearn.datasets import load_digits
 
-OLD = Path(__file__).parents[2] / "shared/reference/stored-0.1.0"
 FINISHED = ("--storage", "sqlite:///finished.db")
 UNFINISHED = ("--storage", "sqlite:///unfinished.db")
 STEPS = 31
 """Steps that are decided in the search that was cut off."""
 
-pytestmark = pytest.mark.skipif(not OLD.is_dir(), reason=f"the stored searches are not in {OLD}")
+pytestmark = needs(STORED)
 
 
 @pytest.fixture
 def old(egnas: Shell) -> Shell:
     """A shell in a folder with both databases."""
-    for path in OLD.iterdir():
+    for path in STORED.iterdir():
         copy = shutil.copytree if path.is_dir() else shutil.copyfile
         copy(path, egnas.folder / path.name)
     for path in (egnas.folder, *egnas.folder.rglob("*")):

@@ -15,7 +15,7 @@ from searching import MACRO_OF_ONE, NAME, searched
 
 from optuna_egnas import load_linked_studies
 from optuna_egnas._search.catalogue import delete_search
-from optuna_egnas._search.final.networks import upload
+from optuna_egnas._search.final.stored import upload
 from optuna_egnas._storage.opening import open_storage
 from optuna_egnas._storage.owners import FILE, OwnedStore, Owner, release
 

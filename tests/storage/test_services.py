@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_storages import searched
+from test_backends import searched
 
 from optuna_egnas import load_linked_studies
 

@@ -97,9 +97,9 @@ def test_each_study_shows_its_plots(finished: Shell) -> None:
 
 
 def test_each_trial_says_its_verdict_and_has_numbers_to_sort_by(finished: Shell) -> None:
-    found, told = studies_shown(finished), entries(opened(finished))
+    found, all_entries = studies_shown(finished), entries(opened(finished))
 
-    for entry in told:
+    for entry in all_entries:
         trial = found[f"tiny/{entry.role}"]["trials"][entry.number]
         assert f"**{entry.words}**" in trial["note"]["body"]
         values = {each["key"]: each["value"] for each in trial["user_attrs"]}
@@ -144,7 +144,7 @@ def test_a_search_under_way_says_how_it_goes_on() -> None:
     note = study_note(
         studies,
         "macro",
-        told=(),
+        listed=(),
         places={"macro": "/p", "micro": "/p"},
         storage="sqlite:///my file.db",
     )

@@ -12,12 +12,12 @@ from optuna_egnas.visualization._entries import entries, standard_error
 
 
 def test_the_entries_are_the_walk_in_its_order(digits: LinkedStudies, trace: Trace) -> None:
-    told = entries(digits)
+    listed = entries(digits)
 
-    assert [entry.place for entry in told[: len(trace.candidates)]] == [
+    assert [entry.place for entry in listed[: len(trace.candidates)]] == [
         *range(1, len(trace.candidates) + 1)
     ]
-    for entry, recorded in zip(told, trace.candidates, strict=False):
+    for entry, recorded in zip(listed, trace.candidates, strict=False):
         assert entry.phase == recorded.phase
         assert entry.architecture == recorded.architecture
         assert entry.params == recorded.params
@@ -30,21 +30,21 @@ def test_the_entries_are_the_walk_in_its_order(digits: LinkedStudies, trace: Tra
 def test_the_best_is_the_incumbents_score_and_starts_anew_with_each_baseline(
     digits: LinkedStudies,
 ) -> None:
-    told = [entry for entry in entries(digits) if entry.phase != "confirm"]
+    listed = [entry for entry in entries(digits) if entry.phase != "confirm"]
 
-    for before, after in pairwise(told):
+    for before, after in pairwise(listed):
         assert after.best == (after.score if after.kept else before.best)
-    assert [entry.best for entry in told if entry.fate == "baseline"] == [
-        entry.score for entry in told if entry.fate == "baseline"
+    assert [entry.best for entry in listed if entry.fate == "baseline"] == [
+        entry.score for entry in listed if entry.fate == "baseline"
     ]
 
 
 def test_what_the_walk_never_asked_for_stands_beside_it(
     by_four: LinkedStudies, digits: LinkedStudies
 ) -> None:
-    told = entries(by_four)
-    walk = [entry for entry in told if entry.place is not None]
-    beside = [entry for entry in told if entry.place is None]
+    listed = entries(by_four)
+    walk = [entry for entry in listed if entry.place is not None]
+    beside = [entry for entry in listed if entry.place is None]
 
     alone = [entry for entry in entries(digits) if entry.place is not None]
     assert [(entry.architecture, entry.words) for entry in walk] == [

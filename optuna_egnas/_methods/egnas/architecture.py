@@ -128,7 +128,7 @@ def check_kernel(kernel: int) -> None:
 
 
 def replaced(values: Sequence[Any], index: int, value: Any) -> tuple[Any, ...]:
-    """The same values with one of them changed."""
+    """Return the values with one of them changed."""
     return (*values[:index], value, *values[index + 1 :])
 
 

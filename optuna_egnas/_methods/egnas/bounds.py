@@ -18,6 +18,7 @@ from ..._core.problem import (
     check_integers,
     check_smallest_fits,
     check_task,
+    policy_option,
 )
 from ..._core.proposal import Incumbent, reaches
 from ..._core.text import short
@@ -26,9 +27,11 @@ from .architecture import Architecture, as_chain, check_kernel
 from .cost import count_macs, count_params, count_traffic, widest
 from .operations import operation
 
+POLICIES = ("paper", "sound")
+"""The names of the rows of `policies.POLICIES`."""
 START_OP, START_KERNEL = "sep", 3
 MOST_LAYERS, MOST_CHANNELS = 1000, 100_000
-"""Of one network: far more than any search needs, and few enough to list."""
+"""Most layers and channels of a network, more than any search needs and few enough to list."""
 OF_PROFILE = "the profile's, {} at full size"
 FOUND = "in linked studies what the macro search found"
 
@@ -38,8 +41,9 @@ class ChainSpace(AutomatonSpace):
     """What both spaces of EGNAS share: their networks are chains, counted in closed form."""
 
     method: ClassVar[str] = "egnas"
-    policies: ClassVar[tuple[str, ...]] = ("paper", "sound")
+    policies: ClassVar[tuple[str, ...]] = POLICIES
 
+    policy: str = policy_option(*POLICIES)
     level: float = declared(
         0.25,
         help="under `sound`, the chance with which a narrower network that is no better would "
@@ -149,33 +153,33 @@ class MacroBounds(ChainSpace):
     )
     depth_gain: float = declared(
         Published(0.001),
-        help="a deeper network is better by so much at least, in the objective's unit: 0.001 of "
-        "accuracies as fractions of 1 is 0.1 points",
+        help="least gain for which a deeper network is accepted, in the objective's unit: 0.001 "
+        "of accuracies as fractions of 1 is 0.1 points",
         at_least=0,
         at_most=LARGEST_NUMBER,
     )
     depth_slack: float = declared(
         Published(0.0005),
-        help="a narrower network is worse by so much at most, in the objective's unit",
+        help="largest loss of a deeper network that is neutral, in the objective's unit",
         at_least=0,
         at_most=LARGEST_NUMBER,
     )
     depth_patience: int = declared(
-        2, help="fails in depth that are forgiven", at_least=0, at_most=LARGEST_INTEGER
+        2, help="fails that the depth phase forgives", at_least=0, at_most=LARGEST_INTEGER
     )
     width_patience: int = declared(
-        2, help="fails in width that are forgiven", at_least=0, at_most=LARGEST_INTEGER
+        2, help="fails in a row that the width phase forgives", at_least=0, at_most=LARGEST_INTEGER
     )
     target_accuracy: float | None = declared(
         Published(1.0),
         help="the depth phase ends when a score is this, less `target_tolerance`, in the "
         "objective's unit; None: there is no target",
-        default="1 in a linked search, and none in a study of one's own",
+        default="1 in a linked search, and none in a study of your own",
         at_least=0,
         at_most=LARGEST_NUMBER,
     )
     target_tolerance: float = declared(
-        0.001, help="of `target_accuracy`", at_least=0, at_most=LARGEST_NUMBER
+        0.001, help="tolerance of `target_accuracy`", at_least=0, at_most=LARGEST_NUMBER
     )
 
     def __post_init__(self) -> None:

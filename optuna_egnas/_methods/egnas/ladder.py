@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
-    """Where a climb stands. `at` and `step` count layers or channels; a step of 0 is its end."""
+    """The state of a climb. `at` and `step` count layers or channels; a step of 0 is its end."""
 
     at: int
     step: int
@@ -31,5 +31,5 @@ class Ladder:
         return Ladder(at=at, step=self.step // 2, refining=True)
 
     def below(self, top: int) -> Ladder:
-        """The same with a step that does not lead above `top`."""
+        """Return the ladder with a step that does not lead above `top`."""
         return replace(self, step=max(0, min(self.step, top - self.at)))

@@ -41,7 +41,7 @@ class Egnas(Method):
     """Depth and width first, then every layer's operation and kernel size."""
 
     name = "egnas"
-    title = "EGNAS (arXiv 2502.03553): depth and width, then each layer's operation and kernel"
+    title = "EGNAS (arXiv 2502.03553): depth, width, then each layer's operation and kernel"
     roles = (
         Role(
             name="macro",
@@ -82,7 +82,7 @@ class Egnas(Method):
     def spaces(
         self, task: Mapping[str, Any], *, profile: str, given: Given, inherit: bool = False
     ) -> dict[str, Space]:
-        """Both spaces; the micro space has the task, the policy and the limits of the other.
+        """Make both spaces; the micro space has the task, the policy and the limits of the other.
 
         On few images the policy may ask for more epochs than the profile: `epochs_for` says so.
         """

@@ -35,14 +35,37 @@ def separable(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
 
 @plain_modes()
 def build(
-    architecture: Architecture, *, input_shape: Shape, classes: int, generator: Generator
+    architecture: Architecture,
+    *,
+    input_shape: Shape,
+    classes: int,
+    generator: Generator | None = None,
 ) -> nn.Module:
-    """The network of an architecture on the generator's device, its weights drawn from it alone.
+    """Make the torch module of a network, on the generator's device.
 
-    The distributions are torch's defaults; the global generators are neither read nor moved.
-    An operation may hold Conv2d, Linear and BatchNorm2d modules and modules without parameters;
-    any other is an InvalidSpace.
+    It maps float images [N, C, H, W] to logits [N, classes].
+
+    Args:
+        architecture: the network.
+        input_shape: channels, height and width of an image.
+        classes: number of classes.
+        generator: draws the weights, by torch's default distributions; None: one of seed 0. The
+            global generators are neither read nor moved.
+
+    Raises:
+        InvalidSpace: an operation holds parameters in other modules than Conv2d, Linear and
+            BatchNorm2d.
+
+    Examples:
+        >>> import torch
+        >>> from optuna_egnas import Architecture
+        >>> from optuna_egnas.networks import build
+        >>> chain = Architecture.chain(depth=1, width=8)
+        >>> network = build(chain, input_shape=(1, 8, 8), classes=10)
+        >>> network(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
     """
+    generator = generator or Generator().manual_seed(0)
     # On the meta device the constructors of torch draw their weights from no generator.
     with torch.device("meta"):
         network = ChainNetwork(architecture, input_shape=input_shape, classes=classes)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..._core.budget import attempt_epochs
 from ..._core.history import Candidate
 from ..._core.proposal import Bar, Done, Found, Incumbent, Position, Proposal, Step, Verdict
 from .architecture import Architecture, chain_of
@@ -45,9 +44,21 @@ def max_epochs(space: MacroBounds) -> int:
     )
 
 
+def attempt_epochs(
+    *,
+    base: int,
+    depth_attempts: int,
+    per_depth_attempt: int,
+    width_attempts: int = 0,
+    per_width_attempt: int = 0,
+) -> int:
+    """The epochs of a candidate after a number of attempts in each phase, itself included."""
+    return base + depth_attempts * per_depth_attempt + width_attempts * per_width_attempt
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deepening:
-    """In the depth phase; `incumbent` is None until one was trained to the end.
+    """The state in the depth phase; `incumbent` is None until one was trained to the end.
 
     `attempts` is 0 at the first network, whose failure is no fail of the phase.
     """
@@ -69,7 +80,7 @@ class _Deepening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Narrowing:
-    """In the width phase, after so many attempts in the depth phase."""
+    """The state in the width phase, after `depth_attempts` in the depth phase."""
 
     space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -93,7 +104,7 @@ class _Narrowing:
 def _deepen(
     space: MacroBounds, incumbent: Incumbent | None, *, attempts: int, fails: int
 ) -> Position | Done:
-    """One layer more, or the width phase where the depth phase has ended."""
+    """Ask for one layer more, or begin the width phase where the depth phase has ended."""
     depth = space.min_depth + attempts + 1
     deeper = widest_chain(space, depth) if depth <= space.max_depth else None
     if deeper is None or fails > space.depth_patience or is_satisfied(space, incumbent):

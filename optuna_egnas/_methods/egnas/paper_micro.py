@@ -60,7 +60,7 @@ class _Pass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measuring:
-    """At the baseline."""
+    """The state while the baseline is trained."""
 
     space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -72,7 +72,7 @@ class _Measuring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Switching:
-    """In a pass, trying a choice for a layer; `left` are the layer's choices after that."""
+    """The state in a pass, trying a choice for a layer; `left` are the layer's next choices."""
 
     space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -88,7 +88,7 @@ class _Switching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Confirming:
-    """At the last training, of what was found."""
+    """The state in the last training, that of the network found."""
 
     space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)

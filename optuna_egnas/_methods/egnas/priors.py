@@ -28,7 +28,8 @@ COARSE_PRIORS: Mapping[str, Prior] = {
     "ops": Prior(first=0.8, last=0.9, by=3),
     "kernels": Prior(first=0.85, last=0.9, by=3),
 }
-"""Of policy `sound`: few attempts with large steps. Set by hand, from a few searches."""
+"""The priors of policy `sound`, of few attempts with large steps; set by hand, from a few
+searches."""
 
 BY_HEART, OF_FEW, FEW = 0.01, 0.15, 1000
 """The chance that a network which the depth phase keeps fits its training data perfectly, which

@@ -74,7 +74,7 @@ def max_epochs(space: MacroBounds) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deepening:
-    """In the depth phase; `incumbent` is None until one was trained to the end."""
+    """The state in the depth phase; `incumbent` is None until one was trained to the end."""
 
     space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -107,7 +107,7 @@ class _Deepening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Narrowing:
-    """In the width phase; the ladder counts the channels that are taken off the `widest`."""
+    """The state in the width phase; the ladder counts the channels taken off the `widest`."""
 
     space: MacroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)

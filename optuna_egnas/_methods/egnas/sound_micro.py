@@ -86,7 +86,7 @@ class _Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measuring:
-    """At the baseline."""
+    """The state while the baseline is trained."""
 
     space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -99,7 +99,8 @@ class _Measuring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Switching:
-    """In the pass number `number`; `left` are the numbers of layers that are still to be tried."""
+    """The state in pass `number`; `left` holds the numbers of layers that are still to be
+    tried."""
 
     space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -132,7 +133,7 @@ class _Comparing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Confirming:
-    """At the last training, of what was found."""
+    """The state in the last training, that of the network found."""
 
     space: MicroBounds = field(compare=False)
     proposal: Proposal = field(compare=False)
@@ -194,7 +195,7 @@ def _switch(
 
 
 def _counts(space: MicroBounds, phase: str) -> tuple[int, ...]:
-    """In how many layers a choice is tried; a network of one or two keeps its last one."""
+    """Numbers of layers in which a choice is tried; one or two layers keep their last one."""
     third = max(1, space.depth // 3)
     both = (third, 2 * third) if 2 * third < space.depth else (third,)
     return both if phase == "kernels" else both[::-1]

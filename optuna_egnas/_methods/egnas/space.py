@@ -65,7 +65,7 @@ class MacroSpace(MacroBounds):
         return OF_FEW if self.n_valid is not None and self.n_valid < FEW else BY_HEART
 
     def without_target(self) -> MacroSpace:
-        """The same space for a study whose score is no accuracy."""
+        """Return the space for a study whose score is no accuracy."""
         return replace(self, target_accuracy=None)
 
     def epochs_in_words(self) -> str:
@@ -73,7 +73,7 @@ class MacroSpace(MacroBounds):
         return words.fields_of(self, "base_epochs", "epochs_per_layer", "epochs_per_width_step")
 
     def for_own_study(self) -> MacroSpace:
-        """The same space without a target that nobody gave."""
+        """Return the space without a target that nobody gave."""
         return self.without_target() if isinstance(self.target_accuracy, Published) else self
 
     def doubt(self, value: float, *, minimizes: bool) -> str | None:

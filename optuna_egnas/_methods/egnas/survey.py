@@ -9,7 +9,7 @@ from .architecture import Architecture
 from .bounds import MacroBounds
 
 AXIS = 24
-"""So many depths and widths are looked at, evenly spaced, where there are more."""
+"""Most depths and widths that are counted, evenly spaced where there are more."""
 
 
 class Sized(NamedTuple):
@@ -35,7 +35,7 @@ class SpaceSurvey:
     share: float
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         fit = f", {100 * self.share:.0f} % of them fit the limits" if self.share < 1 else ""
         listed = (
             ("smallest", self.smallest),

@@ -42,7 +42,7 @@ NEW_LENGTH = 3**-0.5
 LIFT = 6.0
 """Standard deviations below its mean that a lifted channel keeps."""
 IDENTITY = -1
-"""In place of a parent's layer: a new one that changes nothing."""
+"""The mark of a new layer that changes nothing, where others name their parent's layer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,7 +147,7 @@ def _stretched(layers: Sequence[_Layer], depth: int) -> list[_Layer | None]:
 
 
 def _sources(before: int, depth: int) -> Iterator[int | None]:
-    """Which layer of `before` stands at each place of `depth`, stage by stage."""
+    """Yield the layer of `before` for each place of `depth`, stage by stage."""
     for old, new in zip(_stages(before), _stages(depth), strict=True):
         inserted = [IDENTITY] * (len(new) - len(old))
         if not old:
@@ -225,7 +225,7 @@ def _as(layer: _Layer, *, op: str, kernel: int) -> _Layer | None:
 
 
 def _scaled(layer: _Layer) -> _Layer:
-    """The same convolution with kernels as long as new ones are; the norm behind it undoes that.
+    """Scale kernels to the length of new ones; the norm behind them undoes it.
 
     A product of two kernels is short. Behind a norm only its direction counts, and a step turns a
     short one further: on digits, unscaled ones lost up to 15 points more in the next epoch.

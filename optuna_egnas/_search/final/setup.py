@@ -13,7 +13,7 @@ from ..._core.commands import EPOCHS, SEEDS
 from ..._core.recipe import Recipe
 from ..._storage.final_claims import check_is_free
 from ..._storage.final_records import FinalRecord, FinalSettings
-from ..._storage.finals import (
+from ..._storage.final_results import (
     all_begun,
     all_finals,
     artifacts_of,
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
 
 
 PASSES = 2_000_000
-"""Images that a training passes by default, each as often as there are epochs ..."""
+"""Images that a training passes by default, each once an epoch."""
 FEWEST, MOST = 30, 100
-"""... but within these bounds of epochs. Digits gain nothing beyond 20: a network of depth 7 and
-width 9 had 284.3, 284.3 and 283.3 of 288 validation images right after 20, 60 and 200 (means of
-3 seeds)."""
+"""The bounds of a training's default epochs. Digits gain nothing beyond 20: a network of depth 7
+and width 9 had 284.3, 284.3 and 283.3 of 288 validation images right after 20, 60 and 200 (means
+of 3 seeds)."""
 
 MOST_OF_ONE_CYCLE = 60
 """At most so many epochs of a one-cycle schedule, which ends sooner."""
@@ -154,7 +154,7 @@ def prepare_final(  # noqa: PLR0913 - as `train`, which is public
 
 
 def _warn(event: FinalProgress) -> None:
-    """Where nobody watches, only what must not go unheard is told."""
+    """Warn of what must not be missed, where nobody watches."""
     if event.note is not None:
         warnings.warn(event.note, EgnasWarning, stacklevel=2)
 
@@ -173,8 +173,8 @@ def _check_found(studies: LinkedStudies, *, unfinished: bool) -> None:
     if not result.finished and not unfinished:
         raise SearchError(
             f"The search {name!r} must have ended before its network is trained, but it has not: "
-            "the command that began it goes on with it, or --unfinished trains its best network "
-            f"so far ({studies.link.space.describe(best)})."
+            "repeat the command that began it, or train its best network so far with --unfinished "
+            f"({studies.link.space.describe(best)})."
         )
 
 

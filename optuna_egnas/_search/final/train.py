@@ -18,7 +18,7 @@ import torch
 from ..._core.history import Candidate
 from ..._storage.final_claims import FinalClaim, begun_test, claimed, read_test, write_test
 from ..._storage.final_records import BegunTest, FinalRecord, FinalSettings
-from ..._storage.finals import (
+from ..._storage.final_results import (
     all_begun,
     all_finals,
     finals,
@@ -37,9 +37,9 @@ from ...evaluation.trained.examination import examine
 from ...evaluation.trained.network_file import TrainedNetwork
 from ..identity import read_recipe
 from ..run import dashboard_writer
-from .networks import read_report, store_final, stored_report, upload_report
 from .result import FinalResult
 from .setup import FinalProgress, FinalSetup, prepare_final
+from .stored import read_report, store_final, stored_report, upload_report
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -123,7 +123,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
     space, link = studies.link.space, studies.link
     deterministic = bool(link.dataset.get("deterministic", False))
     threads = threads_for(min(space.input_shape[1:]), deterministic=deterministic)
-    board = dashboard_writer(studies, setup.storage)
+    writer = dashboard_writer(studies, setup.storage)
     with (
         waiting(),
         stopping_in_order(),
@@ -131,15 +131,15 @@ def run_final(setup: FinalSetup) -> FinalResult:
     ):
         spent: list[float] = []
         for index, seed in enumerate(setup.seeds):
-            told = FinalProgress(
+            progress = FinalProgress(
                 seed=seed,
                 index=index,
                 count=len(setup.seeds),
                 epoch=0,
                 epochs=setup.settings.epochs,
             )
-            _train_one(setup, told, spent)
-            board.update(last=True)
+            _train_one(setup, progress, spent)
+            writer.update(last=True)
     records = finals(studies, setup.settings)
     architecture = setup.settings.architecture
     return FinalResult(
@@ -159,7 +159,7 @@ def run_final(setup: FinalSetup) -> FinalResult:
 
 
 def final_seed(search_seed: int) -> int:
-    """What stands for the search's seed in final trainings: no candidate has the same."""
+    """Return a seed for final trainings that differs from the seeds of all candidates."""
     digest = hashlib.sha256(f"final training of search {search_seed}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -184,40 +184,40 @@ def _candidate(settings: FinalSettings, seed: int) -> Candidate:
     return Candidate(architecture=settings.architecture, epochs=settings.epochs, replicate=seed)
 
 
-def _train_one(setup: FinalSetup, told: FinalProgress, spent: list[float]) -> None:
+def _train_one(setup: FinalSetup, progress: FinalProgress, spent: list[float]) -> None:
     """Train with one seed, test, store. `spent`: seconds of all epochs of this run so far."""
-    with claimed(setup.studies, told.seed) as claim:
+    with claimed(setup.studies, progress.seed) as claim:
         # Another process may have ended it while this one looked at the data.
-        if all(record.seed != told.seed for record in finals(setup.studies, setup.settings)):
-            _train_claimed(setup, told, spent, claim)
+        if all(record.seed != progress.seed for record in finals(setup.studies, setup.settings)):
+            _train_claimed(setup, progress, spent, claim)
 
 
 def _train_claimed(
-    setup: FinalSetup, told: FinalProgress, spent: list[float], claim: FinalClaim
+    setup: FinalSetup, progress: FinalProgress, spent: list[float], claim: FinalClaim
 ) -> None:
-    place = _place(setup.studies, setup.settings, told.seed, setup.checkpoints)
+    place = _place(setup.studies, setup.settings, progress.seed, setup.checkpoints)
     done = start = place.newest() or Checkpoint(records=(), state={})
-    told = replace(told, epoch=done.epoch)
-    setup.watch(told)
+    progress = replace(progress, epoch=done.epoch)
+    setup.watch(progress)
     try:
-        for done in _epochs(setup, told.seed, start, place):
+        for done in _epochs(setup, progress.seed, start, place):
             spent.append(done.records[-1].seconds)
             claim.show(spent[-1])
-            left = told.epochs * (told.count - told.index) - done.epoch
-            told = replace(
-                told,
+            left = progress.epochs * (progress.count - progress.index) - done.epoch
+            progress = replace(
+                progress,
                 epoch=done.epoch,
                 train_accuracy=done.records[-1].train_accuracy,
                 seconds_left=left * sum(spent) / len(spent),
             )
-            setup.watch(told)
+            setup.watch(progress)
     finally:
         # Also at the end: whatever goes wrong with the test or the files, the training is done.
         place.write()
     claim.check()
-    record = _tested(setup, done, told)
+    record = _tested(setup, done, progress)
     place.remove()
-    setup.watch(replace(told, record=record))
+    setup.watch(replace(progress, record=record))
 
 
 def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> Iterator[Checkpoint]:
@@ -253,9 +253,9 @@ def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> It
             yield done
 
 
-def _tested(setup: FinalSetup, done: Checkpoint, told: FinalProgress) -> FinalRecord:
+def _tested(setup: FinalSetup, done: Checkpoint, progress: FinalProgress) -> FinalRecord:
     """Test the network of a training that has ended, and store both."""
-    settings, link, seed = setup.settings, setup.studies.link, told.seed
+    settings, link, seed = setup.settings, setup.studies.link, progress.seed
     statistics = channel_statistics(setup.training.images)
     trained = TrainedNetwork(
         search=setup.studies.name,
@@ -271,7 +271,7 @@ def _tested(setup: FinalSetup, done: Checkpoint, told: FinalProgress) -> FinalRe
         reading=link.dataset.get("reading", 1),
         ground=link.dataset.get("ground", GROUND),
     )
-    report, mark = _report(setup, trained, told)
+    report, mark = _report(setup, trained, progress)
     return store_final(
         setup.studies,
         replace(trained, test_correct=report.correct, n_test=report.total),
@@ -287,7 +287,7 @@ def _tested(setup: FinalSetup, done: Checkpoint, told: FinalProgress) -> FinalRe
 
 
 def _report(
-    setup: FinalSetup, trained: TrainedNetwork, told: FinalProgress
+    setup: FinalSetup, trained: TrainedNetwork, progress: FinalProgress
 ) -> tuple[Report, BegunTest]:
     """The test of a network, and how often the test images were read for it.
 
@@ -300,7 +300,7 @@ def _report(
         with suppress(SearchError):
             return stored_report(studies, before.report_id), before
     if before is not None:
-        setup.watch(replace(told, note=_again(before)))
+        setup.watch(replace(progress, note=_again(before)))
     mark = begun_test(reads=before.reads + 1 if before else 1)
     write_test(studies, settings, seed, mark)
     try:
@@ -317,7 +317,7 @@ def _report(
 def _again(before: BegunTest) -> str:
     times = "once" if before.reads == 1 else f"{before.reads} times"
     return (
-        f"The test images are read once more: they were read {times} for this network, the last "
-        f"time at {before.at} by process {before.pid} on {before.host}, which ended before its "
-        "result was stored."
+        f"This reads the test images once more: they were read {times} for this network, the last "
+        f"time at {before.at} by process {before.pid} on {before.host}, which ended before it "
+        "stored its result."
     )

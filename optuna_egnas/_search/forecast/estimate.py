@@ -21,7 +21,7 @@ from ..._storage.claims import DROPPED, is_alive
 from ..._storage.limits import epochs_of
 from ..._storage.private import all_trials
 from ..._storage.reader import Reader
-from .continuations import (
+from .at_start import (
     Forecast,
     Range,
     all_continuations,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 CONTINUATIONS = 15
-"""So many continuations are drawn: it is done again and again."""
+"""Number of continuations that are drawn; few, since it is done again and again."""
 MILESTONES = (0.25, 0.5, 0.75)
 """Shares of a search's time at which its estimates of the rest are judged."""
 
@@ -124,8 +124,8 @@ def review(studies: StoredStudies) -> Review:
     return Review(seconds=spent[-1] if spent else 0.0, forecast=forecast, rest=tuple(rest))
 
 
-def told(studies: StoredStudies, *, finished: bool) -> list[tuple[str, str]]:
-    """How a search stands in time, and how good what was foreseen is: a name and words each."""
+def time_rows(studies: StoredStudies, *, finished: bool) -> list[tuple[str, str]]:
+    """Rows of a name and words: time spent and left, and how good the forecast was."""
     forecast = read_forecast(studies)
     rows = []
     if forecast is not None:
@@ -176,7 +176,7 @@ def _was_at_work(trial: FrozenTrial) -> bool:
     """Whether a trial is trained to its end, or ended otherwise while its worker lived."""
     attributes = trial.user_attrs
     if trial.state is TrialState.RUNNING:
-        # It has told all, and is about to be ended.
+        # Its last report has come, and it is about to end.
         return "epochs_trained" in attributes
     # The end of one whose worker was lost says when that was found out.
     lost = trial.state is TrialState.FAIL and not {"error", DROPPED} & set(attributes)

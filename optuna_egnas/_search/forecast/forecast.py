@@ -14,7 +14,7 @@ from ..identity import recipe_from
 from ..plan import Plan
 from ..setup import moved
 from ..worker import threads_each
-from .continuations import Forecast, foresee, seconds_per_write, write_forecast
+from .at_start import Forecast, foresee, seconds_per_write, write_forecast
 
 if TYPE_CHECKING:
     import torch
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
     from ..setup import Setup
 
 
-class Told(NamedTuple):
+class SearchForecast(NamedTuple):
     """What is known of a search before it starts. `where` is the device, in words."""
 
-    profile: Survey | None
+    survey: Survey | None
     forecast: Forecast
     where: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values under the same names."""
+        """Plain values under the names of the fields, the survey as `profile`."""
         return {
-            "profile": self.profile.to_json() if self.profile else None,
+            "profile": self.survey.to_json() if self.survey else None,
             "forecast": self.forecast.to_json(),
             "where": self.where,
         }
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         trainings, seconds = self.forecast.trainings, self.forecast.seconds
         workers = self.forecast.workers
         by = "" if workers == 1 else f" with {workers} workers"
         return [
-            *(self.profile.lines() if self.profile else ()),
+            *(self.survey.lines() if self.survey else ()),
             f"Forecast: about {clock(seconds.typical)} ({clock(seconds.low)} to "
             f"{clock(seconds.high)}) for {trainings.low:.0f} to {trainings.high:.0f} trainings, "
             f"on {self.where}{by}.",
@@ -56,7 +56,7 @@ class Told(NamedTuple):
 
 
 @plain_modes()
-def forecast_search(planned: Plan, options: SearchOptions, *, workers: int) -> Told:
+def forecast_search(planned: Plan, options: SearchOptions, *, workers: int) -> SearchForecast:
     """What is known of a search that is only planned; writes nothing."""
     recipe = planned.recipe
     if planned.is_open:
@@ -69,11 +69,11 @@ def forecast_search(planned: Plan, options: SearchOptions, *, workers: int) -> T
         deterministic=options.deterministic,
         workers=workers,
     )
-    return _told(planned.spaces, pace, where, workers=workers)
+    return _forecast(planned.spaces, pace, where, workers=workers)
 
 
 @plain_modes()
-def forecast_and_store(setup: Setup, *, workers: int) -> Told:
+def forecast_and_store(setup: Setup, *, workers: int) -> SearchForecast:
     """What is known of a search that has not begun; its forecast is stored with it."""
     studies, objective = setup.studies, setup.objective
     spaces = studies.spaces()
@@ -86,15 +86,17 @@ def forecast_and_store(setup: Setup, *, workers: int) -> Told:
         workers=workers,
     )
     pace = replace(pace, per_write=seconds_per_write(studies.first))
-    told = _told(spaces, pace, where, workers=workers)
-    write_forecast(studies, told.forecast)
-    return told
+    found = _forecast(spaces, pace, where, workers=workers)
+    write_forecast(studies, found.forecast)
+    return found
 
 
-def _told(spaces: Mapping[str, Space], pace: Pace, where: str, *, workers: int) -> Told:
+def _forecast(
+    spaces: Mapping[str, Space], pace: Pace, where: str, *, workers: int
+) -> SearchForecast:
     of = _method_of(spaces)
     forecast = foresee(of, spaces, pace, workers=workers)
-    return Told(profile=of.survey(spaces), forecast=forecast, where=where)
+    return SearchForecast(survey=of.survey(spaces), forecast=forecast, where=where)
 
 
 def _method_of(spaces: Mapping[str, Space]) -> Method:

@@ -49,13 +49,13 @@ class ClassFolders:
     def left_out(self) -> tuple[str, ...]:
         """What is in the folder and is no image of a class, a line each."""
         empty = sorted(name for name, images in self.images.items() if not images)
-        told = {
+        lines = {
             f"{counted(self.loose, 'image')} beside the class folders": self.loose,
             _endings(sum(self.others.values(), Counter())): any(self.others.values()),
             f"folders without images: {named(empty)}": empty,
             f"{counted(self.again, 'link')} to images that are there": self.again,
         }
-        return tuple(f"left out: {line}" for line, is_so in told.items() if is_so)
+        return tuple(f"left out: {line}" for line, is_so in lines.items() if is_so)
 
 
 def read_class_folders(folder: Path) -> ClassFolders:
@@ -77,7 +77,7 @@ def class_key(name: str) -> str:
 
 
 def _each_once(images: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[Entry, ...]]:
-    """Each real file once: at its own place, where it is one of these."""
+    """List each real file once, at its own place where that is one of these."""
     own: dict[str, Entry] = {}
     for entries in images.values():
         for entry in entries:

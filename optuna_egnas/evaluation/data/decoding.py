@@ -15,7 +15,7 @@ from ...errors import DataError
 from .images import open_picture
 from .layout import Labelled
 from .paths import counted, named
-from .sources import check_memory
+from .published import check_memory
 
 _REASON = 80
 

@@ -72,7 +72,7 @@ class FolderContent:
 def read_folder(path: Path, options: DataOptions) -> FolderContent:
     """Everything of a folder of images but its test images.
 
-    Copies of one image stand on one side only: a given test keeps its images, then the validation
+    Copies of one image are on one side only: a given test keeps its images, then the validation
     does. Where a class would have no image to train on by that, training keeps its images; of
     the other parts, what is left is used.
 
@@ -191,7 +191,7 @@ def _notes(
     colours = torch.cat(sides)
     gray = int((~colours).sum()) if bool(colours.any()) else 0
     broken = [within(each.file, layout.folder) for part in parts for each in part.broken]
-    told = {
+    counts = {
         f"{counted(copies, 'copy', 'copies')} of other images, on one side each": copies,
         f"left out: {counted(dropped, 'copy', 'copies')} of images of another part": dropped,
         f"made colour: {counted(gray, 'gray image')}": gray,
@@ -199,7 +199,7 @@ def _notes(
             len(broken)
         ),
     }
-    lines = [text for text, count in told.items() if count]
+    lines = [text for text, count in counts.items() if count]
     return (*_uses(layout, masks, options), *lines, *layout.notes)
 
 

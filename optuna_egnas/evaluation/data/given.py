@@ -25,7 +25,7 @@ from . import images_0_1 as _images_0_1
 from .ground import GROUND
 from .images import READING, as_picture
 from .labels import as_label, as_labels, one_kind
-from .sources import Content, check_memory
+from .published import Content, check_memory
 from .values import as_image, as_images, to_array, unfit
 
 RIGHT = "data must be a name, a pair (images, labels), or a data set of such pairs"
@@ -288,6 +288,6 @@ def _own_generators() -> Iterator[None]:
 
 
 def _states() -> bytes:
-    """Where the global generators of the CPU stand."""
+    """The states of the global generators of the CPU."""
     torchs = torch.get_rng_state().numpy().tobytes()
     return pickle.dumps((random.getstate(), np.random.get_state(legacy=False), torchs))

@@ -22,7 +22,7 @@ from .images import READING
 from .labelled import LabelledImages, folder_of, load_training, read_digits, root_of
 from .layout import Labelled, read_layout
 from .options import DataOptions
-from .sources import SOURCES, Content, find_published, read_published
+from .published import SOURCES, Content, find_published, read_published
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset

@@ -202,7 +202,7 @@ def read_image(
 
 
 def how_files_are_read(reading: int, ground: str) -> str:
-    """In words, what `read_image` does."""
+    """Return in words what `read_image` does."""
     if reading == 1:
         return "resized (Pillow, bilinear), without EXIF orientation and without transparency"
     return f"turned upright by EXIF, laid on {ground}, resized (Pillow, bilinear)"

@@ -26,8 +26,8 @@ from .ground import GROUND
 from .images import READING
 from .options import DataOptions
 from .paths import is_folder, located, readable, short_name
+from .published import SOURCES, Content, Part, read_published
 from .shares import check_fraction, digests_of, drawn, lowest
-from .sources import SOURCES, Content, Part, read_published
 
 DATASETS = ("digits", *SOURCES, "folder:PATH")
 

@@ -155,20 +155,20 @@ def _from_class_folders(
     given: Mapping[Split, str],
 ) -> Layout:
     """The layout of class folders, beside which there may be a validation or a test part."""
-    told = {class_key(name) for part in given.values() for name in parts[part].filled}
+    known = {class_key(name) for part in given.values() for name in parts[part].filled}
     flat = [name for name in top.filled if split_of(name) in ("valid", "test")]
     plain = [name for name in top.filled if name not in flat]
     if given and not plain:
         found = f"{named([*given.values()])} alone in {short_name(folder)}"
         raise DataError(f"an image folder must hold class folders or train as well, found {found}")
-    if given and not told & {class_key(name) for name in top.filled}:
+    if given and not known & {class_key(name) for name in top.filled}:
         part = next(iter(given.values()))
         raise DataError(
             f"an image folder must be clear, but {short_name(part)} in {short_name(folder)} "
             f"may be a class beside {named(plain)}, or a part with the classes "
             f"{named(parts[part].filled)}: move or rename it"
         )
-    unused = [name for name in flat if given and class_key(name) not in told]
+    unused = [name for name in flat if given and class_key(name) not in known]
     doubtful = [name for name in flat if not given]
     if doubtful:
         raise DataError(

@@ -28,19 +28,19 @@ class DataOptions:
     download: bool = option(
         False,
         flag="--download/--no-download",
-        help="fetch a published data set into that folder where it is not there",
+        help="fetch a published data set into that folder if it is missing",
     )
     image_size: int | None = option(
         None,
         flag="--image-size",
-        help="of folder:PATH: images become so many pixels high and wide",
+        help="height and width, in pixels, of the images of folder:PATH",
         default="32",
         at_least=1,
     )
     test_fraction: float = option(
         0.2,
         flag="--test-fraction",
-        help="of folder:PATH without a test folder: share of the images kept for the test",
+        help="share of the images of folder:PATH kept for the test where it has no test folder",
         above=0,
         below=1,
     )

@@ -39,7 +39,7 @@ def named(names: Sequence[str | Path], most: int = NAMED) -> str:
 
 
 def counted(count: int, what: str, many: str | None = None) -> str:
-    """So many of something: "1 image", "1,200 images"."""
+    """Return a number with its noun: "1 image", "1,200 images"."""
     return f"{count:,} {what if count == 1 else many or what + 's'}"
 
 
@@ -53,7 +53,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """The same for a regular file."""
+    """Whether a path is that of a regular file; False also for one that no system would take."""
     try:
         return path.is_file()
     except (OSError, ValueError):

@@ -18,7 +18,7 @@ from ..._core.text import reason
 from ...errors import DataError
 from .images_0_1 import read_image
 from .paths import is_folder, short_name
-from .sources import Content, Part, check_memory
+from .published import Content, Part, check_memory
 
 if TYPE_CHECKING:
     from .options import DataOptions

@@ -116,7 +116,7 @@ def _places(digests: Sequence[bytes], purpose: str, seed: int) -> dict[bytes, fl
 def _copies_last(
     members: list[int], digests: Sequence[bytes], places: dict[bytes, float]
 ) -> list[int]:
-    """These indices by their places, the second and later images of one digest at the end."""
+    """Sort indices by their places, with repeated images of one digest at the end."""
     seen: set[bytes] = set()
     repeated = {}
     for index in members:

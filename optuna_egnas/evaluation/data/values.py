@@ -12,7 +12,7 @@ from torch import Tensor
 from ...errors import DataError
 
 FEW = 4
-"""At most so many channels, where the last dimension may be that of the channels."""
+"""Most channels of an image whose last dimension may be that of the channels."""
 
 
 def as_images(values: Any, place: str = "the images") -> Tensor:

@@ -42,7 +42,7 @@ OPCODES = {
     "EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS",
 }
 # fmt: on
-"""Of pickles, those in which torch writes plain values and tensors."""
+"""The opcodes of pickles in which torch writes plain values and tensors."""
 MOST_VALUES = 1_000_000
 DEEPEST = 20
 MOST_DIMENSIONS = 8
@@ -132,7 +132,7 @@ class _Held(NamedTuple):
 
 
 class _Rebuild:
-    """Stands for torch's own function; without attributes that a pickle could set."""
+    """A stand-in for torch's own function, without attributes that a pickle could set."""
 
     __slots__ = ()
 
@@ -200,7 +200,7 @@ class _Plain:
         self.count = 0
 
     def of(self, found: Any, depth: int = 0) -> Any:
-        """The same, with its tensors."""
+        """Return the value with its tensors in place of their records."""
         self.count += 1
         if depth > DEEPEST or self.count > MOST_VALUES:
             raise ValueError(

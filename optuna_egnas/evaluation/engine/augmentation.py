@@ -29,7 +29,7 @@ class ChannelStatistics(NamedTuple):
 
 
 def channel_statistics(images: Tensor) -> ChannelStatistics:
-    """Of uint8 images [N, C, H, W], on their device; the deviation of a constant channel is 1."""
+    """Mean and deviation of uint8 images [N, C, H, W], the deviation 1 if constant."""
     # Counts of the 256 levels are exact, equal on all devices, and need no float copy.
     counts = [torch.bincount(channel.flatten(), minlength=256) for channel in images.unbind(1)]
     weights = torch.stack(counts).cpu().double() / images[:, 0].numel()
@@ -127,7 +127,7 @@ def _turned(pixels: Tensor, angles: Tensor) -> Tensor:
 
 
 def _rectangle(rows: Tensor, columns: Tensor) -> Tensor:
-    """Where both hold: bool [B, H] and [B, W] to [B, 1, H, W]."""
+    """Combine rows bool [B, H] and columns [B, W] to a mask [B, 1, H, W]."""
     return rows[:, None, :, None] & columns[:, None, None, :]
 
 

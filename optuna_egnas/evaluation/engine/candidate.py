@@ -83,8 +83,8 @@ def candidate_training(
     """A candidate's training after each of its epochs that follow the checkpoint `start`.
 
     `inherited` are the final weights of its parent, where it has one and there is no `start`.
-    After each whole epoch the place is told; it writes when it is due, once the next epoch is
-    asked for.
+    After each whole epoch the place gets the checkpoint; it writes when it is due, once the next
+    epoch is asked for.
     """
     done = start or Checkpoint(records=(), state={})
     micro_batch = done.records[-1].micro_batch if done.records else None

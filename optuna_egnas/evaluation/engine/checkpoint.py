@@ -50,10 +50,10 @@ class Checkpoint:
 
 
 @dataclass(slots=True)
-class Told:
+class WriteWarning:
     """Whether a line has said that a store cannot be written to."""
 
-    is_told: bool = False
+    is_given: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,13 +64,13 @@ class Place:
         store: an Optuna artifact store.
         key: what this candidate's files are called; also written inside.
         seconds: checkpoints are not written more often than this.
-        told: what all places of a store know together.
+        warning: what all places of a store know together.
     """
 
     store: Store | None
     key: str
     seconds: float
-    told: Told = field(default_factory=Told)
+    warning: WriteWarning = field(default_factory=WriteWarning)
     _pending: Checkpoint | None = field(default=None, init=False)
     _latest: Checkpoint | None = field(default=None, init=False)
     _slot: int = field(default=0, init=False)
@@ -103,7 +103,7 @@ class Place:
             return
         content = _packed(self._pending, self.key)
         self._last = time.monotonic()
-        if not _written(self.store, self._names()[self._slot], content, self.told):
+        if not _written(self.store, self._names()[self._slot], content, self.warning):
             return
         # Only now: what is torn is written anew, and never over the last whole one.
         self._slot, self._pending = 1 - self._slot, None
@@ -127,7 +127,7 @@ class Place:
         if self.store is None:
             return
         content = sealed(WEIGHTS, {"key": self.key, "weights": dict(self.latest_weights())})
-        _written(self.store, self._weights_name(), content, self.told)
+        _written(self.store, self._weights_name(), content, self.warning)
 
     def kept_weights(self) -> Mapping[str, Tensor] | None:
         """What `keep_weights` wrote; None if it is not there, or not whole."""
@@ -164,32 +164,32 @@ class Checkpoints:
 
     store: Store | None = None
     seconds: float = 10.0
-    _told: Told = field(default_factory=Told, init=False)
+    _warning: WriteWarning = field(default_factory=WriteWarning, init=False)
 
     def place(self, run: str, role: str, candidate: Candidate, recipe: Recipe, seed: int) -> Place:
         """The place of one candidate, the same for all trials and workers of a search."""
         identity = {"seed": seed_of(seed, candidate), "recipe": recipe.to_json()}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         key = f"egnas-{run}-{role}-{digest[:16]}"
-        return Place(store=self.store, key=key, seconds=self.seconds, told=self._told)
+        return Place(store=self.store, key=key, seconds=self.seconds, warning=self._warning)
 
 
-def _written(store: Store, name: str, content: bytes, told: Told) -> bool:
+def _written(store: Store, name: str, content: bytes, warning: WriteWarning) -> bool:
     try:
         store.write(name, BytesIO(content))
     # A disk is full, a bucket out of reach: each store has its own errors for that.
     except Exception as error:
-        if not told.is_told:
+        if not warning.is_given:
             logger.warning(
-                "Checkpoints cannot be written: %s. The training goes on, and each next one is "
-                "tried; what is stopped meanwhile begins again from its last checkpoint.",
+                "Cannot write checkpoints: %s. The training goes on and tries each next "
+                "checkpoint; a training that stops now resumes from its last checkpoint.",
                 words_of(error),
             )
-        told.is_told = True
+        warning.is_given = True
         return False
-    if told.is_told:
+    if warning.is_given:
         logger.warning("Checkpoints are written again.")
-    told.is_told = False
+    warning.is_given = False
     return True
 
 

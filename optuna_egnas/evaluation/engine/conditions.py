@@ -43,7 +43,7 @@ FLAGS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("mkldnn.conv", "fp32_precision", ("none", "ieee")),
     ("mkldnn.matmul", "fp32_precision", ("none", "ieee")),
 )
-"""Of `torch.backends`: a module, its attribute, and the values that it has in a new program."""
+"""Modules of `torch.backends` with an attribute and the values that it has in a new program."""
 
 
 @contextmanager

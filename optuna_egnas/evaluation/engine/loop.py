@@ -54,7 +54,7 @@ def train(  # noqa: PLR0913 - public; all but three by name
 
     Without validation images the records say nothing of any.
 
-    Begins where `state` stands, and keeps it up to date: after each record the caller may take
+    Begins from `state`, and keeps it up to date: after each record the caller may take
     its snapshot, from which another call goes on to the bit. With `micro_batch`, at least 3, a
     batch passes in parts of at most so many images and their gradients add up to the batch's;
     only batch norms see the difference, since they then normalise each part by itself.

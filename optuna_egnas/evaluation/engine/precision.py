@@ -26,7 +26,7 @@ NARROWEST = 16
 """Below this width bfloat16 gains next to nothing (depth 10, 28 x 28: 1.1 times as fast at width
 12, 1.3 at 16, 1.5 at 64, on a CPU with AVX-512 bf16): there is nothing to try."""
 WORTH_IT = 1.15
-"""So many times as fast must bfloat16 be."""
+"""The least speed-up for which bfloat16 is chosen."""
 TRIES = 5
 AUTO = "auto"
 
@@ -50,8 +50,8 @@ def has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         # Older releases of torch cannot tell: fp32 then.
-        told: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
-        capabilities = told()
+        capable: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+        capabilities = capable()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
 

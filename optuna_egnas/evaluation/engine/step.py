@@ -63,7 +63,7 @@ class TrainingStep:
         self._norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
 
     def begin_epoch(self) -> None:
-        """Put the sums of losses and of right answers back to nought."""
+        """Reset the sums of losses and of right answers to 0."""
         self.loss_sum.zero_()
         self.correct.zero_()
 

@@ -18,7 +18,7 @@ from .loop import train
 
 BATCHES = 2
 ROUNDS, ENOUGH = 9, 0.1
-"""So many rounds of a few batches are timed, after one to warm up; fewer after so many seconds."""
+"""Most timed rounds, after one to warm up, and the seconds after which no round begins."""
 LONG = 0.5
 """Seconds of a round beside which its warming up is nothing: it is the only one then."""
 

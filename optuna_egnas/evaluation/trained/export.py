@@ -58,7 +58,7 @@ class Exported:
         tolerance: what would have been allowed.
         test_correct: right answers of the exported network on the test images, where they were
             read again; as many as those of the trained network.
-        artifacts: ids of the files among the artifacts of the search's micro study.
+        artifacts: ids of the files among the artifacts of the search's last study.
         no_artifact: why there are none, where the search keeps artifacts.
     """
 

@@ -31,7 +31,7 @@ KIND = "egnas-export/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One format.
+    """A format of exported networks.
 
     Args:
         suffix: how its file's name ends.

@@ -77,7 +77,7 @@ class TrainedNetwork:
 
     @property
     def statistics(self) -> ChannelStatistics:
-        """By what an image is normalised, float [C, 1, 1] each."""
+        """Mean and deviation by which an image is normalised, float [C, 1, 1] each."""
         return ChannelStatistics(*(_per_channel(v) for v in (self.mean, self.std)))
 
     def network(self) -> nn.Module:

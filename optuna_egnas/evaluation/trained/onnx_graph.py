@@ -180,12 +180,12 @@ def _sizes(model: Any, input_shape: Shape, classes: int, batch: int) -> dict[str
     return {name: size for name, size in sizes.items() if size is not None}
 
 
-def _bytes(told: Any) -> int | None:
+def _bytes(value: Any) -> int | None:
     """Bytes of a value; None where its kind or its shape is not known."""
     import onnx
 
-    tensor = told.type.tensor_type
-    known = told.type.HasField("tensor_type") and tensor.HasField("shape") and tensor.elem_type
+    tensor = value.type.tensor_type
+    known = value.type.HasField("tensor_type") and tensor.HasField("shape") and tensor.elem_type
     dims = [-1 if each is None else each for each in _dims(tensor)]
     if not known or min(dims, default=0) < 0:
         return None

@@ -97,7 +97,7 @@ def read_trained(file: Path) -> TrainedNetwork:
 
 @plain_modes()
 def read_classifier(file: Path) -> Classifier:
-    """The same, and also an exported ONNX file.
+    """Read a trained network from its file, a state dict or an exported ONNX file.
 
     Raises:
         SearchError: as `read_trained`; for ONNX also: its packages are missing.
@@ -160,7 +160,7 @@ def predict(
 
 
 def _all_broken(broken: Mapping[Path, DataError], count: int) -> DataError:
-    """One error for all files that cannot be read."""
+    """Return one error for all files that cannot be read."""
     if len(broken) == 1:
         return next(iter(broken.values()))
     names = named([file.name for file in broken])

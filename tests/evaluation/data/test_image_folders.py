@@ -8,7 +8,7 @@ from PIL import Image
 from optuna_egnas.errors import DataError
 from optuna_egnas.evaluation.data import decoding as _decoding
 from optuna_egnas.evaluation.data import images as _images
-from optuna_egnas.evaluation.data import sources as _sources
+from optuna_egnas.evaluation.data import published as _published
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.labelled import load_training, split
 from optuna_egnas.options import DataOptions
@@ -192,11 +192,11 @@ def test_a_folder_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monke
     name = write_folder(tmp_path / "own", count=10)
     size = DataOptions(image_size=512, test_fraction=0.5)
     needed = 10 * 512 * 512
-    monkeypatch.setattr(_sources, "available_memory", lambda: needed * 10 // 8 - 1)
+    monkeypatch.setattr(_published, "available_memory", lambda: needed * 10 // 8 - 1)
     with pytest.raises(DataError, match=r"80% of the 3.1 MiB .*found 2.5 MiB needed"):
         load_training(name, size)
     assert not seen[1]
-    monkeypatch.setattr(_sources, "available_memory", lambda: needed * 10 // 8 + 1)
+    monkeypatch.setattr(_published, "available_memory", lambda: needed * 10 // 8 + 1)
     assert load_training(name, size).input_shape == (1, 512, 512)
     for file in sorted((tmp_path / "own").rglob("*.png"))[-2:]:
         Image.new("RGB", (9, 7), (int(file.stem), 1, 2)).save(file)
@@ -205,7 +205,7 @@ def test_a_folder_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monke
 
 
 def test_available_memory_is_that_of_this_machine():
-    assert 2**26 < _sources.available_memory() < 2**46
+    assert 2**26 < _published.available_memory() < 2**46
 
 
 # --- as version 0.1.0 read them

@@ -13,12 +13,12 @@ import torch
 from torchvision import datasets
 
 from optuna_egnas.errors import DataError
-from optuna_egnas.evaluation.data import sources as _sources
+from optuna_egnas.evaluation.data import published as _published
 from optuna_egnas.evaluation.data.held_out import check_test, load_test
 from optuna_egnas.evaluation.data.labelled import DATASETS, load_training
 from optuna_egnas.options import DataOptions
 
-DEBIAN = _sources.DEBIAN_FASHION_MNIST
+DEBIAN = _published.DEBIAN_FASHION_MNIST
 IDX_FOLDERS = {"fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "emnist": "EMNIST"}
 EMNIST_PREFIX = {"train": "emnist-balanced-train", "t10k": "emnist-balanced-test"}
 CIFAR_KEYS = {
@@ -31,7 +31,7 @@ CIFAR_KEYS = {
 def elsewhere(tmp_path, monkeypatch):
     """An empty working directory, and no copy of Debian's."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_sources, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
+    monkeypatch.setattr(_published, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
 
 
 def idx(array):
@@ -91,7 +91,7 @@ def test_digits_are_divided_once_and_for_all():
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason=f"Debian's copy is not installed in {DEBIAN}")
 def test_debian_fashion_mnist_is_found_without_a_root(monkeypatch):
-    monkeypatch.setattr(_sources, "DEBIAN_FASHION_MNIST", DEBIAN)
+    monkeypatch.setattr(_published, "DEBIAN_FASHION_MNIST", DEBIAN)
     data = load_training("fashion-mnist")
     assert data.input_shape == (1, 28, 28) and data.flip
     assert data.samples.labels.bincount().tolist() == [6000] * 10
@@ -175,8 +175,8 @@ class Down:
 
 def test_download_happens_only_when_asked_for_and_nothing_is_there(monkeypatch, tmp_path):
     def published(name, source):
-        replaced = dataclasses.replace(_sources.SOURCES[name], published=source)
-        monkeypatch.setitem(_sources.SOURCES, name, replaced)
+        replaced = dataclasses.replace(_published.SOURCES[name], published=source)
+        monkeypatch.setitem(_published.SOURCES, name, replaced)
 
     published("emnist", Mirror)
     published("kmnist", Down)

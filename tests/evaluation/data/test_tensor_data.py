@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from optuna_egnas.errors import DataError
-from optuna_egnas.evaluation.data import sources as _sources
+from optuna_egnas.evaluation.data import published as _published
 from optuna_egnas.evaluation.data.held_out import given_test
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training
 from optuna_egnas.options import DataOptions
@@ -310,7 +310,7 @@ def test_what_is_drawn_from_a_seed_of_its_own_is_taken():
 
 
 def test_a_torch_data_set_beyond_the_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(_sources, "available_memory", lambda: 9)
+    monkeypatch.setattr(_published, "available_memory", lambda: 9)
     with pytest.raises(DataError, match="needed for 3 x 1 x 2 x 2"):
         load_training(Items(*[(GRAY[0], 0)] * 3))
 

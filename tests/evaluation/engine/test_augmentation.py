@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from small_trainings import samples, seeded
 from torch import nn
 from torch.nn.functional import pad
-from trainings import samples, seeded
 
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.engine.augmentation import (

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from small_trainings import SMALL, network_of, same, samples
 from torch.optim.optimizer import register_optimizer_step_post_hook
-from trainings import SMALL, network_of, same, samples
 
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.engine.loop import train

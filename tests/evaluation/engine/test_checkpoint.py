@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
+from small_trainings import ARCHITECTURE, CANDIDATE, RECIPE, place_in, plain, samples, task
 from walking import EGNAS
 
 from optuna_egnas._storage.artifacts import open_artifacts
@@ -197,7 +197,7 @@ class TestFiles:
 
         assert [place.newest().epoch for place in places] == [1, 1]
         first, last = [record.getMessage() for record in caplog.records]
-        assert first.startswith("Checkpoints cannot be written: No space left on device")
+        assert first.startswith("Cannot write checkpoints: No space left on device")
         assert "\n" not in first
         assert last == "Checkpoints are written again."
 

@@ -7,8 +7,8 @@ import threading
 import psutil
 import pytest
 import torch
+from small_trainings import CANDIDATE, RECIPE, place_in, plain, samples, task
 from torch import nn
-from trainings import CANDIDATE, RECIPE, place_in, plain, samples, task
 
 from optuna_egnas._methods.egnas import network as _network
 from optuna_egnas.evaluation.engine import candidate as _candidate

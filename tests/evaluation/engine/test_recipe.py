@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_trainings import SMALL, network_of, samples, trained
 from torch.optim.optimizer import register_optimizer_step_pre_hook
-from trainings import SMALL, network_of, samples, trained
 
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.schedule import rate_of

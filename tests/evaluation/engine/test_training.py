@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from small_trainings import SMALL, copy_of, network_of, same, samples, seeded, trained
 from torch import nn
-from trainings import SMALL, copy_of, network_of, same, samples, seeded, trained
 
 from optuna_egnas import Architecture
 from optuna_egnas._core.recipe import Recipe

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_trainings import ARCHITECTURE, network_of, samples
 from test_trained import trained
-from trainings import ARCHITECTURE, network_of, samples
 
 from optuna_egnas._core.report import Bin, Report, calibration_error
 from optuna_egnas.evaluation.data.labelled import LabelledImages

@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from exporting import EVERYTHING, digits, lively, logits_of
-from trainings import samples
+from small_trainings import samples
 
 import optuna_egnas
 from optuna_egnas import Architecture
@@ -212,15 +212,15 @@ def test_files_say_what_they_hold(digits_in):
     torch.export.load(program, extra_files=extra)
     props = {entry.key: entry.value for entry in onnx.load(graph).metadata_props}
     assert len(props.pop("sha256")) == 64
-    told = [
+    written = [
         stored["metadata"],
         json.loads(extra["metadata.json"]),
         {key: json.loads(value) for key, value in props.items()},
     ]
-    assert told[0] == told[1] == told[2]
-    assert told[0]["input"] == "images: uint8 pixels 0 to 255, [N, 1, 8, 8]"
-    assert told[0]["class_names"] == list("0123456789")
-    assert told[0]["test_correct"] == trained.test_correct
+    assert written[0] == written[1] == written[2]
+    assert written[0]["input"] == "images: uint8 pixels 0 to 255, [N, 1, 8, 8]"
+    assert written[0]["class_names"] == list("0123456789")
+    assert written[0]["test_correct"] == trained.test_correct
     assert stored["weights"].keys() == trained.weights.keys()
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (images,) = session.get_inputs()

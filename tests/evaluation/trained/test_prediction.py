@@ -11,7 +11,7 @@ import pytest
 import torch
 from exporting import EVERYTHING, digits, lively, logits_of
 from PIL import Image
-from trainings import samples
+from small_trainings import samples
 
 from optuna_egnas import Architecture
 from optuna_egnas.errors import DataError, InvalidSpace, SearchError

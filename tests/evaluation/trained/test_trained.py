@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from trainings import ARCHITECTURE, network_of, samples
+from small_trainings import ARCHITECTURE, network_of, samples
 
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised

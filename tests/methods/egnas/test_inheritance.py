@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from trainings import RECIPE, network_of, place_in, samples, seeded, task, trained
+from small_trainings import RECIPE, network_of, place_in, samples, seeded, task, trained
 
 from optuna_egnas import Architecture, Operation
 from optuna_egnas._methods.egnas.operations import OPERATIONS

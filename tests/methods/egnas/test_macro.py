@@ -6,6 +6,7 @@ import pytest
 from walking import in_turn, macro, walk_with
 
 from optuna_egnas import MacroSpace
+from optuna_egnas._methods.egnas.paper_macro import attempt_epochs
 from optuna_egnas.errors import InvalidSpace
 from optuna_egnas.methods import Done, Failed, Step, Stopped, Trained
 
@@ -202,3 +203,17 @@ def test_a_stored_space_of_another_kind_is_refused(
 ) -> None:
     with pytest.raises(InvalidSpace, match=message):
         MacroSpace.from_json({**macro().to_json(), **change})
+
+
+def test_the_published_counter_counts_every_attempt() -> None:
+    assert attempt_epochs(base=10, depth_attempts=0, per_depth_attempt=1) == 10
+    assert (
+        attempt_epochs(
+            base=10,
+            depth_attempts=20,
+            per_depth_attempt=1,
+            width_attempts=3,
+            per_width_attempt=2,
+        )
+        == 36
+    )

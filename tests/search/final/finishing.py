@@ -9,7 +9,7 @@ import torch
 from searching import NAME, bars, url
 
 from optuna_egnas import FinalResult, LinkedStudies, load_linked_studies, train
-from optuna_egnas._search.final.networks import load_final
+from optuna_egnas._search.final.stored import load_final
 from optuna_egnas.options import TrainOptions
 
 

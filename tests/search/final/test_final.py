@@ -18,7 +18,7 @@ from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._search.final.setup import FinalProgress, default_epochs
 from optuna_egnas._search.final.train import final_seed
 from optuna_egnas._search.identity import stored_recipe, stored_split
-from optuna_egnas._storage.finals import finals
+from optuna_egnas._storage.final_results import finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data import held_out as _test_images
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training

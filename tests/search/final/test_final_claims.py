@@ -17,7 +17,7 @@ from searching import NAME, left_over, url
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.setup import FinalProgress
 from optuna_egnas._storage.final_claims import CLAIM, TEST, at_work, claimed
-from optuna_egnas._storage.finals import finals
+from optuna_egnas._storage.final_results import finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.trained.examination import examine
 
@@ -35,10 +35,10 @@ def elsewhere(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**record, "machine": "another", "host": "another", "token": "another's", **changes}
 
 
-def _hold(folder: Path, told: Any) -> None:
+def _hold(folder: Path, is_training: Any) -> None:
     def tell(event: FinalProgress) -> None:
         if event.epoch == 2:
-            told.set()
+            is_training.set()
             signal.pause()
 
     trained(folder, watch=tell)
@@ -70,10 +70,10 @@ def died(folder: Path, number: int) -> None:
 @pytest.fixture
 def held(ended: Path) -> Any:
     """A folder with a search whose final training another process is at."""
-    told = CONTEXT.Event()
-    process = CONTEXT.Process(target=_hold, args=(ended, told))
+    is_training = CONTEXT.Event()
+    process = CONTEXT.Process(target=_hold, args=(ended, is_training))
     process.start()
-    assert told.wait(60)
+    assert is_training.wait(60)
     yield ended, process
     process.kill()
     process.join(60)
@@ -83,7 +83,7 @@ def test_the_second_of_two_says_who_is_at_it(held: Any) -> None:
     folder, process = held
     before = opened(folder).micro.user_attrs
 
-    with pytest.raises(SearchError, match=f"seed 0 is in the hands of .*{process.pid}, since 20"):
+    with pytest.raises(SearchError, match=f"seed 0 belongs to .*{process.pid}, since 20"):
         trained(folder)
     with pytest.raises(SearchError, match=f"{process.pid}, since 20"):
         trained(folder, recipe={"label_smoothing": 0.1})
@@ -138,7 +138,7 @@ def test_who_was_taken_over_does_not_read_the_test(
             (record,) = claims(ended)
             opened(ended).micro.set_user_attr(f"{CLAIM}0", elsewhere(record))
 
-    with pytest.raises(SearchError, match="in the hands of another, process"):
+    with pytest.raises(SearchError, match="belongs to another, process"):
         trained(ended, watch=take_over)
 
     assert read == []
@@ -153,7 +153,7 @@ def test_a_test_that_was_read_is_not_read_again_without_a_word(ended: Path) -> N
     result = trained(ended, watch=events.append)
 
     (note,) = [event.note for event in events if event.note is not None]
-    assert "read once more" in note and "read once for this network" in note
+    assert "reads the test images once more" in note and "read once for this network" in note
     assert [record.test_reads for record in result.records] == [2]
     assert finals(opened(ended))[0].test_reads == 2
 
@@ -161,7 +161,7 @@ def test_a_test_that_was_read_is_not_read_again_without_a_word(ended: Path) -> N
 def test_who_does_not_watch_is_warned(ended: Path) -> None:
     died(ended, 0)
 
-    with pytest.warns(UserWarning, match="read once more"):
+    with pytest.warns(UserWarning, match="reads the test images once more"):
         trained(ended)
 
 

@@ -20,7 +20,7 @@ from searching import NAME, bars, left_over, searched, url
 from optuna_egnas import train
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.setup import FinalProgress
-from optuna_egnas._storage.finals import finals
+from optuna_egnas._storage.final_results import finals
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace, SearchError
 
 ROLES = ("macro", "micro")
@@ -129,7 +129,7 @@ class TestRefusals:
             ),
             ({"test": None}, DataError, "`data` and `test` must be given together"),
             ({"data": None}, DataError, "`data` and `test` must be given together"),
-            ({"data": None, "test": None}, SearchError, "only named data are stored"),
+            ({"data": None, "test": None}, SearchError, "stores the place of named data only"),
             ({"data": held_out()}, SearchError, "must have the fingerprint"),
             ({"test": (torch.zeros(4, 9, 9), torch.zeros(4).long())}, DataError, "test images"),
         ],

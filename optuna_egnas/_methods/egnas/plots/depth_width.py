@@ -56,8 +56,8 @@ def plot_depth_width(studies: StoredStudies) -> go.Figure:
 
 
 def _depth_width_info(studies: StoredStudies) -> DepthWidthInfo:
-    told = [entry for entry in entries(studies) if entry.role == "macro"]
-    steps = [entry for entry in told if entry.place is not None]
+    listed = [entry for entry in entries(studies) if entry.role == "macro"]
+    steps = [entry for entry in listed if entry.place is not None]
     kept = [as_chain(entry.architecture) for entry in steps if entry.kept]
     deepening = [entry for entry in steps if entry.phase == "depth"]
     # The width phase goes on from the network that the depth phase ended with.
@@ -73,7 +73,7 @@ def _depth_width_info(studies: StoredStudies) -> DepthWidthInfo:
     )
 
 
-def _measured(told: list[Entry], axis: Axis) -> tuple[Measured, ...]:
+def _measured(listed: list[Entry], axis: Axis) -> tuple[Measured, ...]:
     return tuple(
         Measured(
             size=getattr(as_chain(entry.architecture), axis),
@@ -82,7 +82,7 @@ def _measured(told: list[Entry], axis: Axis) -> tuple[Measured, ...]:
             fate=entry.fate,
             text=f"{html(entry.name)}<br>{entry.epochs} epochs<br>{html(entry.words)}",
         )
-        for entry in told
+        for entry in listed
         if entry.score is not None
     )
 

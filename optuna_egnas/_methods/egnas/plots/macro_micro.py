@@ -49,8 +49,8 @@ def plot_macro_micro(studies: StoredStudies) -> go.Figure:
 
 
 def _macro_micro_info(studies: StoredStudies) -> MacroMicroInfo:
-    told = entries(studies)
-    macro, micro = _last(told, "macro"), _last(told, "micro")
+    listed = entries(studies)
+    macro, micro = _last(listed, "macro"), _last(listed, "micro")
     if macro is None:
         raise SearchError(
             f"A search must have trained a network to draw one, but {studies.name!r} has not."
@@ -65,9 +65,9 @@ def _macro_micro_info(studies: StoredStudies) -> MacroMicroInfo:
     )
 
 
-def _last(told: tuple[Entry, ...], role: str) -> Entry | None:
+def _last(listed: tuple[Entry, ...], role: str) -> Entry | None:
     """The last network of a study that was kept, or its last training where there was one."""
-    own = [entry for entry in told if entry.role == role and entry.place is not None]
+    own = [entry for entry in listed if entry.role == role and entry.place is not None]
     kept = [entry for entry in own if entry.kept or entry.fate == "confirmed"]
     return kept[-1] if kept else None
 

@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ....errors import SearchError
-from ....visualization._style import GREY, PALE, dressed, hatched
-from ....visualization._style import OPERATIONS as OPERATION_LOOKS
+from ....visualization._style import FILLINGS, GREY, PALE, dressed, hatched
 from ..architecture import Architecture, as_chain
 from ..cost import count_macs, count_params
 from ..operations import OPERATIONS, operation
@@ -168,7 +167,7 @@ def operation_look(name: str) -> tuple[str, str]:
     known = list(OPERATIONS)
     if name not in known:
         return PALE, ""
-    return OPERATION_LOOKS[known.index(name) % len(OPERATION_LOOKS)]
+    return FILLINGS[known.index(name) % len(FILLINGS)]
 
 
 def _figure(info: NetworkInfo) -> go.Figure:

@@ -57,7 +57,8 @@ OPTUNAS: dict[str, Callable[[], BasePruner]] = {
     "patient": patient,
 }
 PRUNERS = ("none", "budget", *OPTUNAS)
-"""Each with the pruner's own defaults; the 25th percentile, and Patient(Median, 3)."""
+"""Names of the pruners, all with their own defaults but the 25th percentile and a patience of
+3."""
 COMPARED = ("depth", "width")
 
 Stops = dict[int, int]
@@ -107,7 +108,7 @@ class PrunedReplay:
         return len(self.accepted & self.stops.keys())
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         return [
             *self.replay.lines(),
             f"The pruner {self.pruner!r} saves {self.epochs_saved} of the {self.epochs} epochs "
@@ -184,7 +185,7 @@ def stops_of(trace: Trace, pruner: BasePruner) -> tuple[Stops, frozenset[int]]:
         if trial is None:
             break
         _train(trial, recorded, trace, index, stops)
-        _tell(trial, recorded, trace)
+        _finish_trial(trial, recorded, trace)
     if not ours:
         for phase in COMPARED:
             stops |= _stops_in_phase(trace, phase, pruner)
@@ -213,7 +214,7 @@ def _train(trial: Trial, recorded: Recorded, trace: Trace, index: int, stops: St
     return False
 
 
-def _tell(trial: Trial, recorded: Recorded, trace: Trace) -> None:
+def _finish_trial(trial: Trial, recorded: Recorded, trace: Trace) -> None:
     """Give the walk the recorded outcome."""
     if recorded.train_correct:
         trial.set_user_attr("train_accuracy", max(recorded.train_correct) / trace.n_train)

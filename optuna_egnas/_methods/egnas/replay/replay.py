@@ -48,7 +48,7 @@ class Replay:
     first_difference: Mapping[str, Any] | None
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         verdict = "the walk and the result are the recorded ones" if self.match else "differs"
         lines = [f"{self.candidates} candidates, {self.epochs} epochs: {verdict}."]
         if self.final is not None:
@@ -174,11 +174,13 @@ def _replay_walk(
             trial.set_user_attr("dropped", "differs from the record")
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             return difference
-        _tell(study, trial, path[-1], trace)
+        _finish_trial(study, trial, path[-1], trace)
     return None
 
 
-def _tell(study: optuna.Study, trial: optuna.Trial, recorded: Recorded, trace: Trace) -> None:
+def _finish_trial(
+    study: optuna.Study, trial: optuna.Trial, recorded: Recorded, trace: Trace
+) -> None:
     if recorded.train_correct:
         trial.set_user_attr("train_accuracy", max(recorded.train_correct) / trace.n_train)
         trial.set_user_attr("train_correct", list(recorded.train_correct))

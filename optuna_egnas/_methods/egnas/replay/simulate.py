@@ -33,7 +33,7 @@ from ...._storage.studies import trials_of
 from ....errors import SearchError
 from ....samplers._method import MethodSampler
 from ..architecture import Architecture, chain_of
-from .replay import Replay, _tell, compare, open_replay
+from .replay import Replay, _finish_trial, compare, open_replay
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -79,12 +79,12 @@ class Simulation:
         return self.sequential / self.makespan if self.makespan > 0 else 1.0
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""
         return [
             *self.replay.lines(),
             f"{self.workers} simulated workers need {clock(self.makespan)} for what took one "
             f"{clock(self.sequential)}: {self.speedup:.2f} times as fast, "
-            f"{self.wasted} trials in vain.",
+            f"{self.wasted} trials were not needed.",
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,14 +127,14 @@ def simulate(
             f"A simulation must begin with no trials, but {studies.name!r} has {begun}: "
             "give another storage."
         )
-    floor = _Simulation(trace=trace, record=_Record.of(trace), studies=studies, idle=workers)
-    floor.run()
+    simulation = _Simulation(trace=trace, record=_Record.of(trace), studies=studies, idle=workers)
+    simulation.run()
     walks = [studies.walk(role) for role in studies.roles]
     on_path = sum(len(walk.steps) for walk in walks if walk)
     return Simulation(
         replay=compare(studies, trace),
         workers=workers,
-        makespan=floor.now,
+        makespan=simulation.now,
         sequential=sum(recorded.seconds for recorded in trace.candidates),
         wasted=len(trials_of(studies)) - on_path,
     )
@@ -157,7 +157,7 @@ class _Record:
         return self.known.get((phase, chain_of(candidate), candidate.epochs or 0))
 
     def seconds_per_epoch(self, phase: str, params: int) -> float:
-        """Those of the nearest candidate of the phase; of all, where the phase is not recorded."""
+        """Seconds of an epoch of the nearest candidate, of the same phase where it is recorded."""
         alike = [each for each in self.known.values() if each.phase == phase]
         nearest = min(
             alike or self.known.values(), key=lambda each: abs(each.params - params), default=None
@@ -199,7 +199,7 @@ class _Simulation:
     order: count[int] = field(default_factory=count)
 
     def run(self) -> None:
-        """Both walks, to their end or to where they leave the record."""
+        """Follow both walks to their end or to where they leave the record."""
         for role in self.studies.roles:
             while not self._hand_out(role):
                 if not self._go_on():
@@ -254,7 +254,7 @@ class _Simulation:
     def _end(self, job: _Job) -> None:
         self._free(job)
         if job.recorded is not None:
-            _tell(job.trial.study, job.trial, job.recorded, self.trace)
+            _finish_trial(job.trial.study, job.trial, job.recorded, self.trace)
             self._leave(job)
             self._look_at_all()
 

@@ -130,7 +130,7 @@ def read_trace(path: Path) -> Trace:
         reason = error.strerror or error
         raise TraceError(f"Cannot read the trace {path}: {reason}.") from None
     except _Repeated as error:
-        raise TraceError(f"A trace must say each thing once, but {path} has {error}.") from None
+        raise TraceError(f"A trace must hold each key once, but {path} has {error}.") from None
     except (ValueError, RecursionError):
         raise TraceError(f"A trace must be a JSON file, but {path} is not.") from None
     found = record.get("format") if isinstance(record, dict) else None

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from commands import Shell
-from tracing import TRACES
+from folders import TRACES, needs
 
 from optuna_egnas._methods.egnas.replay.pruned import PRUNERS, compared, stops_of
 from optuna_egnas.errors import InvalidSpace
@@ -18,9 +18,7 @@ from optuna_egnas.pruners import BudgetPruner
 from optuna_egnas.replay import Trace, pruned_replay, read_trace
 
 FILES = sorted(TRACES.glob("*.json"))
-pytestmark = pytest.mark.skipif(
-    not FILES, reason="the recorded searches (../shared/reference) are not there"
-)
+pytestmark = needs(TRACES)
 
 
 @pytest.fixture(scope="module")

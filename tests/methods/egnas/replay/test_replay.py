@@ -97,9 +97,9 @@ def test_an_altered_candidate_is_the_first_difference(
     assert seen["candidates"] == 3
     assert seen["final"] is None
     assert seen["first_difference"] == {"index": 3, "expected": expected, "proposed": proposed}
-    told = egnas("replay", "own.json")
-    assert told.code == 0
-    assert "First difference at candidate 3 (from 0)" in told.out
+    ran = egnas("replay", "own.json")
+    assert ran.code == 0
+    assert "First difference at candidate 3 (from 0)" in ran.out
 
 
 def test_an_altered_count_changes_what_is_asked_for_later(trace: Record, tmp_path: Path) -> None:
@@ -165,17 +165,17 @@ def test_an_interrupted_replay_goes_on(
     trace: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, left = InMemoryStorage(), iter(range(5))
-    told = replaying._tell
+    finish = replaying._finish_trial
 
     def interrupted(*arguments: Any) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
-        told(*arguments)
+        finish(*arguments)
 
-    monkeypatch.setattr(replaying, "_tell", interrupted)
+    monkeypatch.setattr(replaying, "_finish_trial", interrupted)
     with pytest.raises(KeyboardInterrupt):
         replayed(trace, tmp_path, storage=storage)
-    monkeypatch.setattr(replaying, "_tell", told)
+    monkeypatch.setattr(replaying, "_finish_trial", finish)
     open_trial = optuna.load_study(study_name="replay-bars/macro", storage=storage).trials[-1]
     assert open_trial.state is TrialState.RUNNING
     storage.set_trial_state_values(open_trial._trial_id, state=TrialState.FAIL)

@@ -115,11 +115,11 @@ def test_the_command_line_simulates(tmp_path: Path, digits: Trace) -> None:
     egnas = Shell(tmp_path)
 
     ran = egnas("replay", str(DIGITS), "--workers", "3", "--json")
-    told = egnas("replay", str(DIGITS), "--workers", "3")
+    printed = egnas("replay", str(DIGITS), "--workers", "3")
 
     assert ran.record == shown(digits, 3)
-    assert "3 simulated workers need" in told.out
-    assert f"{ran.record['speedup']:.2f} times as fast" in told.out
+    assert "3 simulated workers need" in printed.out
+    assert f"{ran.record['speedup']:.2f} times as fast" in printed.out
     egnas.refuses("replay", str(DIGITS), "--workers", "0", "--json", saying=("workers=0",))
 
 

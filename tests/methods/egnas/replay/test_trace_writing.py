@@ -30,8 +30,8 @@ def test_a_real_search_is_written_and_replayed_and_nothing_else_is_written_over(
     before = egnas.files()
 
     for place, words in (
-        ("egnas.db", "is another"),
-        ("tiny.toml", "is another"),
+        ("egnas.db", "is none"),
+        ("tiny.toml", "is none"),
         ("no/such/folder.json", "No such file"),
         (".", "Is a directory"),
     ):

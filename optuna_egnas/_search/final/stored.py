@@ -1,8 +1,6 @@
-"""The final trainings of a search: what its last study stores of them, and their files.
+"""The trained networks and the reports of a search, stored and loaded as artifacts.
 
-Each is a user attribute of its own, so that two processes never write over each other; what does
-not fit there, the weights and the confusion matrix, are two artifacts of the study, which
-optuna-dashboard lists too.
+`_storage/final_results.py` holds what fits into the attributes of the last study.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from ..._core.rules import UNREADABLE
 from ..._core.text import shell_word
 from ..._storage.artifacts import open_artifacts
 from ..._storage.final_records import FinalRecord, FinalSettings
-from ..._storage.finals import (
+from ..._storage.final_results import (
     FINAL,
     artifacts_of,
     finals,
@@ -105,7 +103,7 @@ def load_report(studies: LinkedStudies, seed: int | None = None) -> Report:
 
 
 def read_report(studies: LinkedStudies, record: FinalRecord) -> Report:
-    """The test that a record stands for, with its confusion matrix."""
+    """Read the test of a record, with its confusion matrix."""
     report = stored_report(studies, record.report_id)
     shape = (report.correct, report.total, len(report.bins))
     if shape != (record.test_correct, record.n_test, len(record.bins)):

@@ -21,9 +21,9 @@ from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
 from optuna_egnas._search.catalogue import delete_search
-from optuna_egnas._search.final.networks import load_report, store_final
+from optuna_egnas._search.final.stored import load_report, store_final
 from optuna_egnas._storage.final_records import FinalRecord, FinalSettings
-from optuna_egnas._storage.finals import all_finals, finals
+from optuna_egnas._storage.final_results import all_finals, finals
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.trained.examination import examine
@@ -187,7 +187,7 @@ def test_the_notes_tell_of_it_and_before_of_how_to_do_it(studies: LinkedStudies)
         return study_note(
             studies,
             "micro",
-            told=(),
+            listed=(),
             places={"macro": "/1", "micro": "/2"},
             storage="sqlite:///egnas.db",
         )

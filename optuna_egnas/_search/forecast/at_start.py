@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 FORECAST = "egnas:forecast"
 CONTINUATIONS = 60
-"""So many continuations are drawn."""
+"""Number of continuations that are drawn."""
 LOW, HIGH = 0.1, 0.9
 """The range holds the continuations between these shares of them."""
 SPEEDUPS = {1: 1.0, 2: 1.89, 4: 3.45, 8: 5.64, 16: 8.10, 32: 8.78}
-"""How many times as fast so many workers are: studies/workers/REPORT.md, simulated."""
+"""Speed-up by the number of workers, simulated: studies/workers/REPORT.md."""
 
 
 class Range(NamedTuple):
@@ -137,16 +137,16 @@ class Ahead(NamedTuple):
 def all_continuations(
     method: Method,
     spaces: Mapping[str, Space],
-    told: Callable[[str, Space], History],
+    history_of: Callable[[str, Space], History],
     generator: Random,
 ) -> Iterator[tuple[Ahead, ...]]:
-    """Courses of a search: one of its first study, each with one of the study that follows, ...
+    """Yield continuations of a search: one of its first study, then one of each next study.
 
-    `told` gives the history of a study with its space, once its start is known.
+    `history_of` returns the history of a study by its space, once its start is known.
     """
     roles = [role.name for role in method.roles]
     going: dict[tuple[str, Space], Iterator[Continuation]] = {}
-    known = {roles[0]: told(roles[0], spaces[roles[0]])}
+    known = {roles[0]: history_of(roles[0], spaces[roles[0]])}
     while True:
         parts: list[Ahead] = []
         found = None
@@ -160,7 +160,7 @@ def all_continuations(
                 space = replace(space, **role.start(space, replace(found, spent=spent)))
             key = (role.name, space)
             if key not in going:
-                known[role.name] = told(role.name, space)
+                known[role.name] = history_of(role.name, space)
                 going[key] = space.continuations(known[role.name], generator)
             continuation = next(going[key])
             # What an earlier study has trained already, the next one takes over.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FINAL = "egnas:final:"
 """How the attributes of final trainings begin; the digest of the settings and the seed follow."""
 BEGUN = "egnas:final-begun:"
-"""The same of those that have begun, with any seed; the digest follows."""
+"""How the attributes of final trainings that have begun start; the digest follows."""
 
 
 def write_begun(studies: StoredStudies, settings: FinalSettings, seeds: int) -> None:
@@ -134,7 +134,7 @@ def uploads_of(study: Study) -> list[ArtifactMeta]:
 
 
 def place_of_artifacts(studies: StoredStudies) -> str:
-    """Where a search keeps its artifacts."""
+    """Return the place of a search's artifacts."""
     return full_place(read_places(studies.first).get("artifacts", DEFAULT_PLACE))
 
 

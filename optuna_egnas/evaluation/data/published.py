@@ -41,10 +41,10 @@ _UINT8_MAGIC = 0x0800
 def available_memory() -> int:
     """Bytes of RAM that can be filled without swapping; sys.maxsize where nobody tells."""
     meminfo = Path("/proc/meminfo")
-    # sysconf counts the file cache, which the kernel would give back, as taken.
-    told = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text() if meminfo.exists() else "")
-    if told:
-        return int(told[1]) * 1024
+    # sysconf counts the file cache, which the system would give back, as taken.
+    found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text() if meminfo.exists() else "")
+    if found:
+        return int(found[1]) * 1024
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
