@@ -16,8 +16,8 @@ from .problem import LARGEST_INTEGER, LARGEST_NUMBER
 PRECISION = Option(
     flag="--precision",
     help="precision of training and validation: fp32, or bf16 for bfloat16 autocast; in a search "
-    "also auto, which times the first network when the search is created and takes bf16 if that is "
-    "clearly faster",
+    "also auto, which times the first network when the search is created and takes bf16 where "
+    "that is clearly faster",
 )
 DATA_FOLDER = Option(flag="--data-root", help="folder of the published data sets' files")
 SKIP_BROKEN = Option(
