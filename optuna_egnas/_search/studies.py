@@ -30,6 +30,7 @@ from .._storage.link import (
     no_search,
     read_link,
     readable_link,
+    unreadable,
     write_link,
 )
 from .._storage.opening import open_storage
@@ -226,6 +227,8 @@ def _check_names_are_free(storage: BaseStorage, name: str, roles: Iterable[str])
                 f"The name {name!r} must be free, but the storage holds a study {study_name!r} "
                 "that is no search of this version of the package: choose another name."
             )
+    if name in unreadable(storage):
+        raise no_search(storage, name)
 
 
 def _is_bare(study: Study) -> bool:
