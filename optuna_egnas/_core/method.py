@@ -8,7 +8,7 @@ answer is listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
@@ -147,6 +147,8 @@ class Method:
     ) -> dict[str, Space]:
         """The spaces of a search: the profile's, with what is given in its place.
 
+        A policy or limit of the first space is that of all that are given no other.
+
         Args:
             task: `input_shape`, `classes` and `n_valid`.
             profile: one of `profiles`.
@@ -157,15 +159,16 @@ class Method:
             InvalidSpace: a field is unknown, or a value out of its bounds.
         """
         common = {**task, "inherit": SHARE} if inherit else dict(task)
-        return {
-            role.name: role.space(
-                **{
-                    **common,
-                    **self.profiles[profile].get(role.name, {}),
-                    **tuples(given.get(role.name, {})),
-                }
-            )
+        sizes = self.profiles[profile]
+        own = {
+            role.name: {**sizes.get(role.name, {}), **tuples(given.get(role.name, {}))}
             for role in self.roles
+        }
+        base = {item.name for item in fields(Space)}
+        first = own[self.roles[0].name]
+        shared = {name: value for name, value in first.items() if name in base}
+        return {
+            role.name: role.space(**{**common, **shared, **own[role.name]}) for role in self.roles
         }
 
     def joined(self, spaces: Mapping[str, Space]) -> dict[str, Space]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .._core.history import History
-from .._core.method import method
+from .._core.method import DEFAULT, method
 from .._core.proposal import Done
 from .._core.recipe import FP32, Precision, Recipe
 from .._core.rules import UNREADABLE
@@ -214,7 +214,7 @@ def asked_recipes(
     if options.precision != AUTO:
         final = replace(final, precision=cast("Precision", options.precision))
     policy = next(iter(spaces.values())).policy
-    if not method(options.method).trains_briefly(policy):
+    if not method(options.method or DEFAULT).trains_briefly(policy):
         return final, final
     return replace(final.for_few_epochs(n_train), **options.recipe), final
 

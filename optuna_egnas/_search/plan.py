@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .._core.method import method
+from .._core.method import DEFAULT, method
 from .._core.problem import Space
 from .._core.recipe import Recipe
 from .._core.text import short
@@ -27,6 +27,7 @@ from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.engine.precision import AUTO, check_precision
 from ..options import SearchOptions
 from .identity import asked_recipes, decided_recipe, reading_of
+from .same import check_same_method
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """The data, divided; the spaces; how networks are trained, and where.
+    """The method; the data, divided; the spaces; how networks are trained, and where.
 
     `recipe` is that of the candidates, `final_recipe` that of what is found.
     `is_open`: the recipe's precision is still to be decided, once for the whole search.
     """
 
     name: str
+    method: str
     content: TrainingData
     training: LabelledImages
     validation: LabelledImages
@@ -81,13 +83,14 @@ def plan(
 ) -> Plan:
     """Read the data and check everything; for the arguments and the errors see `search`.
 
-    `stored` knows what a search of a name has stored, if it is there: it keeps its policy, the
-    way its images are read, and the name of its folder however that is spelt now.
+    `stored` knows what a search of a name has stored, if it is there: it keeps its method and its
+    policy, the way its images are read, and the name of its folder however that is spelt now.
     """
     where = choose_device(device)
     check_precision(options.precision, where)
-    name = name or _default_name(data)
+    name = name or default_name(data)
     link = stored(name)
+    options = with_method(options, link)
     content = load_training(data, options.data, reading=reading_of(link))
     if link is not None:
         content = replace(content, name=_stored_name(content.name, link))
@@ -102,6 +105,7 @@ def plan(
     recipe, final = asked_recipes(content, options, spaces, len(training.labels))
     return Plan(
         name=name,
+        method=options.method or DEFAULT,
         content=content,
         training=training,
         validation=validation,
@@ -111,6 +115,20 @@ def plan(
         is_open=options.precision == AUTO and "precision" not in options.recipe,
         device=where,
     )
+
+
+def with_method(options: SearchOptions, link: Link | None) -> SearchOptions:
+    """The options with the method of a search that is there, where they name none.
+
+    Raises:
+        SearchError: they name another one.
+        InvalidSpace: they hold fields that its spaces do not have.
+    """
+    if link is None:
+        return options
+    if options.method is not None:
+        check_same_method(link, options.method)
+    return replace(options, method=link.method)
 
 
 def spaces_of(
@@ -124,7 +142,7 @@ def spaces_of(
     named = any("policy" in fields for fields in given.values())
     if not named and kept is not None:
         given = options.with_fields(policy=kept).given()
-    return method(options.method).spaces(
+    return method(options.method or DEFAULT).spaces(
         {
             "input_shape": content.input_shape,
             "classes": content.classes,
@@ -154,7 +172,7 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
+def default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
     """The name of a folder without its path, and of other data their own."""
     called = name_of(data)
     folder = folder_of(called)

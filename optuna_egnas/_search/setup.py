@@ -86,7 +86,7 @@ def prepare(  # noqa: PLR0913 - as `search`, which is public
     studies = create_in(
         lambda: open_storage(storage, create=create, heartbeat=True),
         name=planned.name,
-        method=options.method,
+        method=planned.method,
         spaces=planned.spaces,
         dataset=identity(
             planned.content,

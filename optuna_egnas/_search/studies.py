@@ -41,7 +41,7 @@ from ..errors import InvalidSpace, SearchError
 from ..pruners import BudgetPruner
 from ..samplers._method import MethodSampler
 from ..visualization._html import notebook_html
-from .same import check_plain, check_same_search
+from .same import check_plain, check_same_method, check_same_search
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -147,6 +147,8 @@ def create_in(  # noqa: PLR0913 - as `create_linked_studies`
     spaces = of.joined(spaces)
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    for link in stored.values():
+        check_same_method(link, method)
     if not create and set(stored) != {role.name for role in of.roles}:
         raise no_search(opened, name)
     decided = decide(next(iter(stored.values()), None))
