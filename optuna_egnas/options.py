@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_type_hints
 
+from ._core.bounds import LARGEST_INTEGER, LARGEST_NUMBER
 from ._core.declared import check_options, documented, option
 from ._core.duration import read_duration
 from ._core.method import DEFAULT, Method
 from ._core.method import method as find_method
-from ._core.problem import LARGEST_INTEGER, LARGEST_NUMBER, Space
+from ._core.problem import Space
 from ._core.recipe import Recipe
 from ._core.records import wrong_kind
 from ._core.text import short
@@ -286,7 +287,7 @@ def _roles_with(method: Method, field: str) -> list[str]:
     return roles if field in _field_names(Space) else roles[:1]
 
 
-def _field_names(kind: type[Space]) -> set[str]:
+def _field_names(kind: type) -> set[str]:
     return {item.name for item in fields(kind)}
 
 

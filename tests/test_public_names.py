@@ -20,10 +20,10 @@ NAMES = {
         load_linked_studies register_operation search train training_budget
     """,
     "optuna_egnas.methods": """
-        AutomatonSpace Bar CONFIRM Candidate Continuation Done Failed Found History Incumbent
-        Method Network Position Prior Proposal Prospect Range Role Running Shape Space Step Stopped
-        Survey Trained Verdict Walk check_integer check_number check_task inheriting
-        known_methods method option
+        AutomatonSpace Bar CONFIRM Candidate Continuation Done EpochRecord Failed Found History
+        Incumbent Measurement Method Network Position Prior Proposal Prospect Range Role Running
+        Shape Space Step Stopped Survey Trained Verdict Walk check_integer check_number check_task
+        inheriting known_methods method option
     """,
     "optuna_egnas.options": "DataOptions SearchOptions TrainOptions",
     "optuna_egnas.errors": """

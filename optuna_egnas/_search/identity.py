@@ -258,7 +258,7 @@ def decided_recipe(
         precision = FP32
     else:
         first = space.follow(History()).next
-        assert not isinstance(first, Done), "a space in which nothing fits is refused at birth"
+        assert not isinstance(first, Done), "`check_begins` has refused it"
         precision = faster_precision(
             space, first.candidate.architecture, recipe=recipe, device=device
         )

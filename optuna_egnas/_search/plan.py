@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .._core.answers import check_begins
 from .._core.method import DEFAULT, method
 from .._core.problem import Space
 from .._core.recipe import Recipe
@@ -142,16 +143,23 @@ def spaces_of(
     named = any("policy" in fields for fields in given.values())
     if not named and kept is not None:
         given = options.with_fields(policy=kept).given()
-    return method(options.method or DEFAULT).spaces(
+    of = method(options.method or DEFAULT)
+    size = "quick" if content.name == "digits" else "full"
+    # A method need not have both.
+    size = size if size in of.profiles else next(iter(of.profiles), size)
+    spaces = of.spaces(
         {
             "input_shape": content.input_shape,
             "classes": content.classes,
             "n_valid": n_valid,
         },
-        profile=options.profile or ("quick" if content.name == "digits" else "full"),
+        profile=options.profile or size,
         given=given,
         inherit=options.inherit,
     )
+    spaces = {role: space.with_seed(options.seed) for role, space in spaces.items()}
+    check_begins(spaces[of.roles[0].name])
+    return spaces
 
 
 def choose_device(device: str) -> torch.device:

@@ -18,6 +18,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
+from .._core.answers import check_begins
 from .._core.method import DEFAULT
 from .._core.method import method as find_method
 from .._core.problem import Space
@@ -144,7 +145,8 @@ def create_in(  # noqa: PLR0913 - as `create_linked_studies`
     of = find_method(method)
     for role, space in spaces.items():
         _check_kind(role, space, of.role(role).space)
-    spaces = of.joined(spaces)
+    spaces = {role: space.with_seed(seed) for role, space in of.joined(spaces).items()}
+    check_begins(spaces[of.roles[0].name])
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
     for link in stored.values():

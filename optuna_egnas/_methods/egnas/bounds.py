@@ -8,16 +8,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ..._core.automaton import AutomatonSpace
+from ..._core.bounds import LARGEST_INTEGER, LARGEST_NUMBER
 from ..._core.declared import option as declared
 from ..._core.network import Network
-from ..._core.problem import (
-    LARGEST_INTEGER,
-    LARGEST_NUMBER,
-    MOST_EPOCHS,
-    Published,
-    check_smallest_fits,
-    check_task,
-)
+from ..._core.problem import MOST_EPOCHS, Published, check_smallest_fits, check_task
 from ..._core.proposal import Incumbent, reaches
 from ..._core.text import short
 from ...errors import InvalidSpace

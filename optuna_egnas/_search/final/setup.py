@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..._core.problem import check_integer
+from ..._core.bounds import check_integer
 from ..._storage.final_claims import check_is_free
 from ..._storage.final_records import FinalRecord, FinalSettings
 from ..._storage.finals import (

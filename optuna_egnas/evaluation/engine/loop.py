@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
+from ..._core.epoch import EpochRecord
 from ..._core.schedule import rate_of
 from ...errors import DataError, EgnasError, InvalidSpace
 from .augmentation import (
@@ -22,7 +23,6 @@ from .augmentation import (
     memory_format,
     normalised,
 )
-from .records import EpochRecord
 from .state import TrainingState
 from .step import TrainingStep, autocast
 

@@ -15,7 +15,7 @@ from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
 from optuna_egnas.evaluation.engine.loop import VALIDATION_BATCH, NonFiniteLoss, count_correct
-from optuna_egnas.evaluation.engine.records import EpochRecord
+from optuna_egnas.methods import EpochRecord
 
 
 @pytest.fixture(scope="module")
