@@ -21,7 +21,7 @@ from ._core.text import short
 from .errors import InvalidSpace
 from .evaluation.data.options import DataOptions
 
-__all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
+__all__ = ["DataOptions", "Recipe", "SearchOptions", "TrainOptions"]
 
 LARGEST_SEED = 2**63 - 1
 BETWEEN_CHECKPOINTS = (

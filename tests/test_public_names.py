@@ -25,7 +25,7 @@ NAMES = {
         Shape Space Step Stopped Survey Trained Verdict Walk check_integer check_number check_task
         inheriting known_methods method option
     """,
-    "optuna_egnas.options": "DataOptions SearchOptions TrainOptions",
+    "optuna_egnas.options": "DataOptions Recipe SearchOptions TrainOptions",
     "optuna_egnas.errors": """
         DataError EgnasError EgnasWarning InvalidSpace NothingToTrain SearchDone SearchError
         TraceError
@@ -56,7 +56,7 @@ def names_there(module: ModuleType) -> set[str]:
     return {
         name
         for name, value in vars(module).items()
-        if isinstance(value, type) and value.__module__.endswith(f".{here}")
+        if isinstance(value, type) and value.__module__.endswith((f".{here}", ".recipe"))
     }
 
 
