@@ -12,13 +12,16 @@ Examples:
 """
 
 from ._core.automaton import AutomatonSpace
+from ._core.bounds import check_integer, check_number
 from ._core.declared import option
+from ._core.epoch import EpochRecord
 from ._core.history import Candidate, Failed, History, Running, Stopped, Trained
 from ._core.inheriting import inheriting
-from ._core.method import Method, Role, Survey, known_methods, method
+from ._core.measurement import Measurement
+from ._core.method import Method, known_methods, method
 from ._core.network import Network, Shape
 from ._core.odds import Prior
-from ._core.problem import Range, Space, check_integer, check_number, check_task
+from ._core.problem import Range, Space, check_task
 from ._core.proposal import (
     CONFIRM,
     Bar,
@@ -33,6 +36,7 @@ from ._core.proposal import (
     Verdict,
     Walk,
 )
+from ._core.role import Role, Survey
 
 __all__ = [
     "CONFIRM",
@@ -41,10 +45,12 @@ __all__ = [
     "Candidate",
     "Continuation",
     "Done",
+    "EpochRecord",
     "Failed",
     "Found",
     "History",
     "Incumbent",
+    "Measurement",
     "Method",
     "Network",
     "Position",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_type_hints
 
+from ._core.bounds import LARGEST_INTEGER, LARGEST_NUMBER
 from ._core.commands import (
     ARTIFACTS,
     AS_STORED,
@@ -22,14 +23,14 @@ from ._core.declared import check_options, documented, option, shared
 from ._core.duration import read_duration
 from ._core.method import DEFAULT, Method
 from ._core.method import method as find_method
-from ._core.problem import LARGEST_INTEGER, LARGEST_NUMBER
+from ._core.problem import Space
 from ._core.recipe import Recipe
 from ._core.records import wrong_kind
 from ._core.text import short
 from .errors import InvalidSpace
 from .evaluation.data.options import DataOptions
 
-__all__ = ["DataOptions", "SearchOptions", "TrainOptions"]
+__all__ = ["DataOptions", "Recipe", "SearchOptions", "TrainOptions"]
 
 LARGEST_SEED = 2**63 - 1
 SearchPrecision = Literal["auto", "fp32", "bf16"]
@@ -63,10 +64,11 @@ class SearchOptions:
         {'macro': {'min_depth': 4}}
     """
 
-    method: str = option(
-        DEFAULT,
+    method: str | None = option(
+        None,
         flag="--method",
         help="the search method: one that is installed, or your own as package.module:NAME",
+        default="as before, at first egnas",
     )
     profile: str | None = option(
         None,
@@ -144,7 +146,7 @@ class SearchOptions:
     def __post_init__(self) -> None:
         _check_tables(self)
         check_options(self)
-        method = find_method(self.method)
+        method = find_method(self.method or DEFAULT)
         if self.profile is not None and self.profile not in method.profiles:
             known = ", ".join(sorted(method.profiles))
             raise InvalidSpace(f"`profile` must be one of {known}, but got {short(self.profile)}.")
@@ -165,21 +167,23 @@ class SearchOptions:
         given = self.given()
         return [
             f"{role} {name}"
-            for role, names in find_method(self.method).ignored(policy).items()
+            for role, names in find_method(self.method or DEFAULT).ignored(policy).items()
             for name in names
             if name in given.get(role, {})
         ]
 
     def with_fields(self, **fields: Any) -> SearchOptions:
-        """Return options with these fields of spaces, each for the first space that has it.
+        """Return options with these fields; those that every space has, as limits, are for all.
+
+        Any other field is for the first space that has it.
 
         Raises:
             InvalidSpace: no space of the method has a field of this name.
         """
-        method, spaces = find_method(self.method), {**self.spaces}
+        method, spaces = find_method(self.method or DEFAULT), {**self.spaces}
         for name, value in fields.items():
-            role = _role_with(method, name)
-            spaces[role] = {**spaces.get(role, {}), name: value}
+            for role in _roles_with(method, name):
+                spaces[role] = {**spaces.get(role, {}), name: value}
         return replace(self, spaces=spaces)
 
 
@@ -247,12 +251,18 @@ def _check_tables(options: object) -> None:
             )
 
 
-def _role_with(method: Method, field: str) -> str:
-    """The role of the first space with a field of this name."""
-    for role in method.roles:
-        if field in {item.name for item in fields(role.space)}:
-            return role.name
-    raise InvalidSpace(f"The method {method.name} must know `{field}`, but no space of it does.")
+def _roles_with(method: Method, field: str) -> list[str]:
+    """The roles whose spaces get a field: all for a field of any `Space`, else the first."""
+    roles = [each.name for each in method.roles if field in _field_names(each.space)]
+    if not roles:
+        raise InvalidSpace(
+            f"The method {method.name} must know `{field}`, but no space of it does."
+        )
+    return roles if field in _field_names(Space) else roles[:1]
+
+
+def _field_names(kind: type) -> set[str]:
+    return {item.name for item in fields(kind)}
 
 
 def _check_fields(name: str, values: Mapping[str, Any], kind: type) -> None:

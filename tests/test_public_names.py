@@ -20,13 +20,13 @@ NAMES = {
         load_linked_studies register_operation search train training_budget
     """,
     "optuna_egnas.methods": """
-        AutomatonSpace Bar CONFIRM Candidate Continuation Done Failed Found History Incumbent
-        Method Network Position Prior Proposal Prospect Range Role Running Shape Space Step Stopped
-        Survey Trained Verdict Walk check_integer check_number check_task inheriting
-        known_methods method option
+        AutomatonSpace Bar CONFIRM Candidate Continuation Done EpochRecord Failed Found History
+        Incumbent Measurement Method Network Position Prior Proposal Prospect Range Role Running
+        Shape Space Step Stopped Survey Trained Verdict Walk check_integer check_number check_task
+        inheriting known_methods method option
     """,
     "optuna_egnas.networks": "Cost build cost from_params suggest",
-    "optuna_egnas.options": "DataOptions SearchOptions TrainOptions",
+    "optuna_egnas.options": "DataOptions Recipe SearchOptions TrainOptions",
     "optuna_egnas.errors": """
         DataError EgnasError EgnasWarning InvalidSpace NothingToTrain SearchDone SearchError
         TraceError
@@ -57,7 +57,7 @@ def names_there(module: ModuleType) -> set[str]:
     return {
         name
         for name, value in vars(module).items()
-        if isinstance(value, type) and value.__module__.endswith(f".{here}")
+        if isinstance(value, type) and value.__module__.endswith((f".{here}", ".recipe"))
     }
 
 

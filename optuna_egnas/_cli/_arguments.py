@@ -15,6 +15,8 @@ from ..evaluation.data.paths import readable
 from ._declared import told, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..options import SearchOptions
     from ._declared import Chosen
 
@@ -50,13 +52,21 @@ def read_arguments(data: str) -> tuple[str, str | None, SearchOptions]:
     return file.dataset, file.name, file.options
 
 
-def changed_options(options: SearchOptions, chosen: Chosen) -> SearchOptions:
-    """The options with those of the command line, where they were given."""
+def changed_options(
+    options: SearchOptions,
+    chosen: Chosen,
+    known: Callable[[SearchOptions], SearchOptions] = lambda options: options,
+) -> SearchOptions:
+    """The options with those of the command line, where they were given.
+
+    `known` is asked for their method where fields of its spaces are among them.
+    """
     from ..options import DataOptions, SearchOptions
 
     data = replace(options.data, **chosen.of(DataOptions))
     changed = replace(options, data=data, **chosen.of(SearchOptions))
-    return changed.with_fields(**chosen.of_spaces())
+    fields = chosen.of_spaces()
+    return known(changed).with_fields(**fields) if fields else changed
 
 
 def checked_name(name: str) -> str:

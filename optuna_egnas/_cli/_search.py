@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,10 +59,14 @@ def search(  # noqa: PLR0913 - a parameter for each option
     from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
-    options = changed_options(options, chosen)
-    quiet_optuna()
-    _pool.check_workers(workers, engine, storage)
     name = own_name if name is None else checked_name(name)
+    quiet_optuna()
+    options = changed_options(
+        options,
+        chosen,
+        lambda options: options if forecast_only else _known(options, dataset, storage, name),
+    )
+    _pool.check_workers(workers, engine, storage)
     if forecast_only:
         _forecast(dataset, name, device, options, workers, as_json=as_json)
         return
@@ -75,6 +80,7 @@ def search(  # noqa: PLR0913 - a parameter for each option
             options=options,
             watch=display,
         )
+        options = replace(options, method=setup.studies.link.method)
         job = Job(
             data=dataset,
             storage=storage,
@@ -124,6 +130,16 @@ def worker(
         )
         _train(setup, display, lambda: run(setup))
         _finish(setup, storage, as_json=as_json)
+
+
+def _known(options: SearchOptions, dataset: str, storage: str, name: str | None) -> SearchOptions:
+    """The options with the method of the search that is there, where they name none."""
+    from .._search.identity import stored_link
+    from .._search.plan import default_name, with_method
+
+    if options.method is not None:
+        return options
+    return with_method(options, stored_link(storage, name or default_name(dataset)))
 
 
 def _forecast(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +114,10 @@ def csv_of(studies: LinkedStudies) -> str:
     rows = [
         ({field: _plain(getattr(entry, field)) for field in _PLAIN}, entry) for entry in listed
     ]
-    networks = [_flat(entry.architecture.to_json()) for entry in listed]
+    networks = [
+        {**_flat(entry.architecture.to_json()), **_flat(entry.measured, "details.")}
+        for entry in listed
+    ]
     columns = dict.fromkeys(key for network in networks for key in network)
     writer.writerow([*_PLAIN, *columns, "curve"])
     for (plain, entry), network in zip(rows, networks, strict=True):
@@ -123,11 +126,11 @@ def csv_of(studies: LinkedStudies) -> str:
     return text.getvalue()
 
 
-def _flat(network: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a network, lists as words with spaces between them."""
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The fields of a network, or details of it, lists as words with spaces between them."""
     return {
-        key: " ".join(map(str, value)) if isinstance(value, list) else value
-        for key, value in network.items()
+        prefix + printable(key): " ".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in values.items()
     }
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from .bounds import LARGEST_INTEGER, LARGEST_NUMBER
 from .declared import Declared, Option
-from .problem import LARGEST_INTEGER, LARGEST_NUMBER
 
 PRECISION = Option(
     flag="--precision",

@@ -6,12 +6,15 @@ candidates to outcomes; all decisions of a search are computed from it, each tim
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import InvalidSpace
 from .network import Network
+from .text import short
 
 MAX_ERRORS = 2
 """A candidate that has failed this many times, each time with an error, is refused."""
@@ -70,16 +73,34 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Trained to the end. `score`: larger is better; `train_accuracy`: fraction, if known.
+    """Trained, or otherwise measured, to the end.
+
+    `score`: larger is better; `train_accuracy`: fraction, if known; `details`: plain values by
+    name that its method wants to know of it later.
 
     Examples:
         >>> from optuna_egnas.methods import Trained
-        >>> Trained(score=0.91).score
-        0.91
+        >>> Trained(score=0.91, details={"proxy": 0.4}).details["proxy"]
+        0.4
     """
 
     score: float
     train_accuracy: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.details == {}:
+            return
+        try:
+            same = json.loads(json.dumps(self.details, allow_nan=False)) == self.details
+            same = same and isinstance(self.details, dict)
+        except (RecursionError, TypeError, ValueError):
+            same = False
+        if not same:
+            raise InvalidSpace(
+                "`details` must hold plain values by name (finite numbers, texts, lists, tables), "
+                f"but got {short(self.details)}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

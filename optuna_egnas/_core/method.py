@@ -2,88 +2,38 @@
 
 A method is one object. It is named by a line of `METHODS`, by an entry point of an installed
 package (`optuna_egnas.methods`), or by its place, as "package.module:NAME". What it must
-answer is listed in `REQUIRED` and in `problem.REQUIRED`; everything else has a default here.
+answer is listed in `answers.REQUIRED` and in `problem.REQUIRED`; all else has a default here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from ..errors import InvalidSpace, SearchError
-from . import problem
+from .answers import check_method
+from .epoch import EpochRecord
+from .history import Trained
 from .inheriting import SHARE
+from .measurement import Measurement
 from .network import Network, Shape
 from .problem import Space
-from .proposal import Found
 from .recipe import Recipe
+from .role import TASK, Role, Survey
+from .text import clipped
 
 DEFAULT = "egnas"
 METHODS: Mapping[str, str] = {"egnas": "optuna_egnas._methods.egnas.method:EGNAS"}
 """Where the methods of this package are. They are loaded by name, when they are first asked."""
 GROUP = "optuna_egnas.methods"
 """Entry points of installed packages; each is a `Method` under its own name."""
-TASK = ("input_shape", "classes", "n_valid")
-"""Fields that all spaces of a search share."""
-REQUIRED = ("name", "roles", "build")
 
 Given = Mapping[str, Mapping[str, Any]]
 """Fields of spaces by the names of their roles."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
-    """One study of a search.
-
-    Args:
-        name: the study is called after the search and this name, with a slash between them.
-        space: the class of its space.
-        question: what the study asks, for its note: "how deep the network should be".
-        found: fields of its space that a search finds by itself: those of the data, and those
-            that `start` sets.
-        plots: the plots that optuna-dashboard shows of it, by file name.
-        start: where the study begins with what the one before it has found: the fields of its
-            space that this sets. None: it begins by itself.
-
-    Examples:
-        >>> from optuna_egnas import MacroSpace
-        >>> from optuna_egnas.methods import Role
-        >>> space = MacroSpace(min_depth=1, max_depth=4, min_width=8, max_width=16)
-        >>> Role(name="only", space=MacroSpace, question="which network is best").plots
-        ('walk', 'learning-curves', 'budgets', 'pareto')
-    """
-
-    name: str
-    space: type[Space]
-    question: str
-    found: tuple[str, ...] = TASK
-    plots: tuple[str, ...] = ("walk", "learning-curves", "budgets", "pareto")
-    start: Callable[[Any, Found], Mapping[str, Any]] | None = None
-
-
-class Survey(Protocol):
-    """What a method's spaces hold before anything is trained.
-
-    Examples:
-        >>> class Count:
-        ...     def to_json(self):
-        ...         return {"networks": 12}
-        ...
-        ...     def lines(self):
-        ...         return ["12 networks"]
-        >>> Count().lines()
-        ['12 networks']
-    """
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-
-    def lines(self) -> list[str]:
-        """The lines that a person reads."""
 
 
 class Method:
@@ -123,6 +73,15 @@ class Method:
         """
         raise NotImplementedError
 
+    def measure(self, measurement: Measurement) -> Iterator[EpochRecord | Trained]:
+        """Measure one candidate; by default it is trained.
+
+        What is yielded after each epoch is reported to the study, where the candidate may be
+        stopped; a limit may also end it there. A `Trained` ends it, with its score; without one
+        the score is the best accuracy of its epochs.
+        """
+        return measurement.train()
+
     def network_from_json(self, record: Mapping[str, Any]) -> Network:
         """Read what the `to_json` of a network wrote."""
         return self.roles[-1].space.network_from_json(record)
@@ -148,9 +107,11 @@ class Method:
     ) -> dict[str, Space]:
         """The spaces of a search: the profile's, with what is given in its place.
 
+        A policy or limit of the first space is that of all that are given no other.
+
         Args:
             task: `input_shape`, `classes` and `n_valid`.
-            profile: one of `profiles`.
+            profile: one of `profiles`; another one has no sizes of its own.
             given: fields by role.
             inherit: whether candidates begin with weights of others, for the usual share.
 
@@ -158,15 +119,16 @@ class Method:
             InvalidSpace: a field is unknown, or a value out of its bounds.
         """
         common = {**task, "inherit": SHARE} if inherit else dict(task)
-        return {
-            role.name: role.space(
-                **{
-                    **common,
-                    **self.profiles[profile].get(role.name, {}),
-                    **tuples(given.get(role.name, {})),
-                }
-            )
+        sizes = self.profiles.get(profile, {})
+        own = {
+            role.name: {**sizes.get(role.name, {}), **tuples(given.get(role.name, {}))}
             for role in self.roles
+        }
+        base = {item.name for item in fields(Space)}
+        first = own[self.roles[0].name]
+        shared = {name: value for name, value in first.items() if name in base}
+        return {
+            role.name: role.space(**{**common, **shared, **own[role.name]}) for role in self.roles
         }
 
     def joined(self, spaces: Mapping[str, Space]) -> dict[str, Space]:
@@ -288,7 +250,7 @@ def method(name: str) -> Method:
     found = _found(name)
     if not isinstance(found, Method):
         raise SearchError(f"The method {name!r} must be a Method, but is {type(found).__name__}.")
-    _check(found, name)
+    check_method(found, name, base=Method)
     return found
 
 
@@ -306,31 +268,14 @@ def known_methods() -> list[str]:
 def _found(name: str) -> object:
     if name in METHODS:
         return resolve_name(METHODS[name])
-    for entry in entry_points(group=GROUP, name=name):
-        return entry.load()
-    if ":" in name:
-        try:
+    try:
+        for entry in entry_points(group=GROUP, name=name):
+            return entry.load()
+        if ":" in name:
             return resolve_name(name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise SearchError(f"The method {name!r} cannot be loaded: {error}.") from None
+    # The module is somebody else's, and may raise anything.
+    except Exception as error:
+        reason = clipped(" ".join(f"{type(error).__name__}: {error}".split()), 200)
+        raise SearchError(f"The method {name!r} cannot be loaded: {reason}.") from None
     known = ", ".join(known_methods())
     raise SearchError(f"A method must be one of {known} or package.module:NAME, but got {name!r}.")
-
-
-def _check(found: Method, name: str) -> None:
-    """Refuse a method that lacks an answer, by its name."""
-    lacks = [
-        each for each in REQUIRED if getattr(type(found), each, None) in (None, _default(each))
-    ]
-    for role in getattr(found, "roles", ()):
-        lacks += [
-            f"{role.space.__name__}.{each}"
-            for each in problem.REQUIRED
-            if getattr(getattr(role.space, each), "__isabstractmethod__", False)
-        ]
-    if lacks:
-        raise SearchError(f"The method {name!r} must answer {', '.join(lacks)}, but does not.")
-
-
-def _default(name: str) -> object:
-    return getattr(Method, name, None)

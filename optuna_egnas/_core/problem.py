@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pkgutil import resolve_name
 from random import Random
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import InvalidSpace
+from .bounds import LARGEST_INTEGER, check_integer, check_integers
 from .declared import check_options, option
 from .history import Candidate, History, Running, Trained
 from .network import Network, Shape
@@ -22,9 +23,6 @@ from .text import short
 from .walk import answered
 
 FORMAT = 1
-LARGEST_INTEGER = 2**53
-"""The largest whole number that arithmetic with floats keeps exact."""
-LARGEST_NUMBER = 1e9
 MOST_EPOCHS = 1_000_000
 """The most epochs of one training, far more than any search needs."""
 
@@ -38,6 +36,8 @@ class Published(float):
 LONGEST_TRAINING = 10_000
 """Epochs of the longest training of a method that does not say."""
 MANY_CHANNELS = 1_000_000
+SEED = "seed"
+"""The field of a space that draws by the seed of its search."""
 REQUIRED = ("frontier", "ranges", "encode", "decode", "network_from_json")
 """The methods that every space must have."""
 COUNTS = "optuna_egnas._methods.counting"
@@ -147,6 +147,20 @@ class Space:
         """Return the space for a study whose score is no accuracy."""
         return self
 
+    def with_seed(self: S, seed: int) -> S:
+        """The same space in a search of this seed; by default a field `seed` is set, if any."""
+        known = {each.name for each in fields(self)}
+        changed: dict[str, Any] = {SEED: seed} if SEED in known else {}
+        return replace(self, **changed)
+
+    def keeps_weights(self, candidate: Candidate, step: Step | None) -> bool:
+        """Whether the final weights of a candidate are kept, for those whose parent it is.
+
+        `step`: its decided step, if it has one. They are removed when the study has ended.
+        """
+        passed = step is None or step.passed
+        return self.inherit is not None and passed and not candidate.is_trained_on
+
     def for_own_study(self: S) -> S:
         """Return the space for a study of a user's own, whose values may be in any unit."""
         return self
@@ -164,7 +178,7 @@ class Space:
 
         By default the proposals in the order in which `frontier` makes them, answered one by one.
         """
-        return answered(self.frontier, history, self.n_valid)
+        return answered(self, history)
 
     def step_of(self, history: History, candidate: Candidate) -> Step | None:
         """The decided step that trains this candidate; None where there is none."""
@@ -297,50 +311,6 @@ def check_task(space: Space) -> None:
     check_integer("classes", space.classes, at_least=2)
     if space.n_valid is not None:
         check_integer("n_valid", space.n_valid, at_least=1)
-
-
-def check_integer(
-    name: str, value: object, *, at_least: int, at_most: int = LARGEST_INTEGER
-) -> None:
-    """Refuse what is not a whole number, too small or too large.
-
-    Examples:
-        >>> from optuna_egnas.methods import check_integer
-        >>> check_integer("units", 0, at_least=1)
-        Traceback (most recent call last):
-        optuna_egnas.errors.InvalidSpace: `units` must be at least 1, but got units=0.
-    """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidSpace(f"`{name}` must be a whole number, but got {name}={short(value)}.")
-    if value < at_least:
-        raise InvalidSpace(f"`{name}` must be at least {at_least}, but got {name}={short(value)}.")
-    if value > at_most:
-        raise InvalidSpace(f"`{name}` must be at most {at_most:,}, but got {name}={short(value)}.")
-
-
-def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None:
-    """Refuse a tuple in which a value is not a whole number, or is too small."""
-    for value in values:
-        check_integer(name, value, at_least=at_least)
-
-
-def check_number(name: str, value: object, *, at_least: float = 0.0) -> None:
-    """Refuse what is not a finite number, too small or too large.
-
-    Examples:
-        >>> from optuna_egnas.methods import check_number
-        >>> check_number("share", "all")
-        Traceback (most recent call last):
-        optuna_egnas.errors.InvalidSpace: `share` must be a number, but got share='all'.
-    """
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
-        raise InvalidSpace(f"`{name}` must be a number, but got {name}={short(value)}.")
-    if value < at_least:
-        raise InvalidSpace(f"`{name}` must be at least {at_least}, but got {name}={short(value)}.")
-    if value > LARGEST_NUMBER:
-        raise InvalidSpace(
-            f"`{name}` must be at most {LARGEST_NUMBER:,.0f}, but got {name}={short(value)}."
-        )
 
 
 def check_smallest_fits(space: Space, smallest: Network) -> None:

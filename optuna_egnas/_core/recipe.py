@@ -39,6 +39,12 @@ class Recipe:
 
     Raises:
         InvalidSpace: a value is out of its bounds.
+
+    Examples:
+        >>> from optuna_egnas.options import Recipe
+        >>> recipe = Recipe.for_images((3, 32, 32), flip=True)
+        >>> recipe.flip, recipe.learning_rate, Recipe(learning_rate=0.05).flip
+        (True, 0.025, False)
     """
 
     optimizer: Optimizer = option(

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ..errors import InvalidSpace
+from .history import Trained
 from .text import clipped, short
 
 Rule = Callable[[Any], "str | None"]
@@ -140,6 +142,15 @@ def fields(rules: Mapping[str, Rule], *, others: bool = True) -> Rule:
         return None
 
     return check
+
+
+def details(found: Any) -> str | None:
+    """What an outcome may carry."""
+    try:
+        Trained(score=0.0, details=found)
+    except InvalidSpace:
+        return "an object of plain values"
+    return None
 
 
 def all_of(first: Rule, second: Rule) -> Rule:

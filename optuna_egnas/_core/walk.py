@@ -7,12 +7,14 @@ What lies beyond the last decided step is speculation: see `frontier.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Protocol
 
+from ..errors import SearchError
 from .history import Candidate, History
 from .odds import Prior
 from .proposal import Bar, Done, Position, Proposal, Step, Verdict, Walk, judge
+from .text import short
 
 
 class Automaton(Protocol):
@@ -85,11 +87,20 @@ def _decide(space: Automaton, history: History, proposal: Proposal) -> Step | No
     return verdict and Step(proposal=proposal, outcome=outcome, verdict=verdict)
 
 
-def answered(
-    frontier: Callable[[History], tuple[Proposal, ...] | Done],
-    history: History,
-    n_valid: int | None,
-) -> Walk:
+class Proposing(Protocol):
+    """What a space must bring whose rules are no automaton."""
+
+    method: ClassVar[str]
+
+    @property
+    def n_valid(self) -> int | None:
+        """Number of validation images, if known."""
+
+    def frontier(self, history: History, k: int = 1) -> tuple[Proposal, ...] | Done:
+        """The next trainings that nobody has; none: wait."""
+
+
+def answered(space: Proposing, history: History) -> Walk:
     """The proposals of a frontier in their order, each with its answer, up to the first without.
 
     A proposal that brings no bar is compared with the best before it: strictly better is
@@ -98,15 +109,20 @@ def answered(
     known, steps = History(), list[Step]()
     best: Step | None = None
     while True:
-        ahead = frontier(known)
+        ahead = space.frontier(known)
         if isinstance(ahead, Done):
             return Walk(steps=tuple(steps), next=ahead)
-        assert ahead, "nothing is in flight, and so there is nothing to wait for"
+        # Nothing is in flight, and so there is nothing to wait for.
+        if not (isinstance(ahead, (tuple, list)) and ahead and isinstance(ahead[0], Proposal)):
+            raise SearchError(
+                f"`{type(space).__name__}.frontier` of the method {space.method!r} must return "
+                f"proposals, or Done, while nothing is in flight, but returned {short(ahead)}."
+            )
         asked = ahead[0]
         if asked.bar is None and best is not None:
             asked = _compared(asked, best)
         outcome = history.outcome(asked.candidate)
-        verdict = judge(asked, outcome, n_valid)
+        verdict = judge(asked, outcome, space.n_valid)
         if outcome is None or verdict is None:
             return Walk(steps=tuple(steps), next=asked)
         known = known.with_outcome(asked.candidate, outcome)

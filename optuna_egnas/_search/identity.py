@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from .._core.history import History
-from .._core.method import method
+from .._core.method import DEFAULT, method
 from .._core.proposal import Done
 from .._core.recipe import FP32, Recipe
 from .._core.rules import UNREADABLE
@@ -214,13 +214,12 @@ def asked_recipes(
     A search that is there keeps its own recipes but for what the options say.
     """
     policy = next(iter(spaces.values())).policy
-    recipes = (
-        method(options.method).recipes(
+    if link is None:
+        recipes = method(options.method or DEFAULT).recipes(
             policy, input_shape=content.input_shape, n_train=n_train, flip=content.flip
         )
-        if link is None
-        else (stored_recipe(link), final_recipe(link))
-    )
+    else:
+        recipes = stored_recipe(link), final_recipe(link)
     given = dict(options.recipe)
     if options.precision != AUTO:
         given = {"precision": options.precision, **given}
@@ -267,7 +266,7 @@ def decided_recipe(
         precision = FP32
     else:
         first = space.follow(History()).next
-        assert not isinstance(first, Done), "a space in which nothing fits is refused at birth"
+        assert not isinstance(first, Done), "`check_begins` has refused it"
         precision = faster_precision(
             space, first.candidate.architecture, recipe=recipe, device=device
         )

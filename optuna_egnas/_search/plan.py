@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .._core.method import method
+from .._core.answers import check_begins
+from .._core.method import DEFAULT, method
 from .._core.problem import Space
 from .._core.recipe import Recipe
 from .._core.text import short
@@ -27,6 +28,7 @@ from ..evaluation.engine.conditions import plain_modes
 from ..evaluation.engine.precision import AUTO, check_precision
 from ..options import SearchOptions
 from .identity import asked_recipes, decided_recipe, reading_of
+from .same import check_same_method
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -36,13 +38,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """The data, divided; the spaces; how networks are trained, and where.
+    """The method; the data, divided; the spaces; how networks are trained, and where.
 
     `recipe` is that of the candidates, `final_recipe` that of what is found.
     `is_open`: the recipe's precision is still to be decided, once for the whole search.
     """
 
     name: str
+    method: str
     content: TrainingData
     training: LabelledImages
     validation: LabelledImages
@@ -81,13 +84,14 @@ def plan(
 ) -> Plan:
     """Read the data and check everything; for the arguments and the errors see `search`.
 
-    `stored` knows what a search of a name has stored, if it is there: it keeps its policy, the
-    way its images are read, and the name of its folder however that is spelt now.
+    `stored` knows what a search of a name has stored, if it is there: it keeps its method and its
+    policy, the way its images are read, and the name of its folder however that is spelt now.
     """
     where = choose_device(device)
     check_precision(options.precision, where)
-    name = name or _default_name(data)
+    name = name or default_name(data)
     link = stored(name)
+    options = with_method(options, link)
     content = load_training(data, options.data, reading=reading_of(link))
     if link is not None:
         content = replace(content, name=_stored_name(content.name, link))
@@ -103,6 +107,7 @@ def plan(
     recipe, final = asked_recipes(content, options, spaces, len(training.labels), link)
     return Plan(
         name=name,
+        method=options.method or DEFAULT,
         content=content,
         training=training,
         validation=validation,
@@ -112,6 +117,20 @@ def plan(
         is_open=options.precision == AUTO and "precision" not in options.recipe,
         device=where,
     )
+
+
+def with_method(options: SearchOptions, link: Link | None) -> SearchOptions:
+    """The options with the method of a search that is there, where they name none.
+
+    Raises:
+        SearchError: they name another one.
+        InvalidSpace: they hold fields that its spaces do not have.
+    """
+    if link is None:
+        return options
+    if options.method is not None:
+        check_same_method(link, options.method)
+    return replace(options, method=link.method)
 
 
 def spaces_of(
@@ -130,17 +149,24 @@ def spaces_of(
     named = any("policy" in fields for fields in given.values())
     if not named and kept is not None:
         given = options.with_fields(policy=kept).given()
-    return method(options.method).spaces(
+    of = method(options.method or DEFAULT)
+    size = "quick" if content.name == "digits" else "full"
+    # A method need not have both.
+    size = size if size in of.profiles else next(iter(of.profiles), size)
+    spaces = of.spaces(
         {
             "input_shape": content.input_shape,
             "classes": content.classes,
             "n_valid": n_valid,
             "n_train": n_train,
         },
-        profile=options.profile or ("quick" if content.name == "digits" else "full"),
+        profile=options.profile or size,
         given=given,
         inherit=options.inherit,
     )
+    spaces = {role: space.with_seed(options.seed) for role, space in spaces.items()}
+    check_begins(spaces[of.roles[0].name])
+    return spaces
 
 
 def choose_device(device: str) -> torch.device:
@@ -161,7 +187,7 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def _default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
+def default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:
     """The name of a folder without its path, and of other data their own."""
     called = name_of(data)
     folder = folder_of(called)

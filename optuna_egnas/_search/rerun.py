@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from .._core.epoch import EpochRecord
+from .._core.method import Method
 from .._storage.attributes import of_trial
 from .._storage.link import Link
 from .._storage.private import all_trials
 from ..errors import SearchError
 from ..evaluation.engine.candidate import Task, train_as
 from ..evaluation.engine.conditions import conditions
-from ..evaluation.engine.records import EpochRecord
 from .identity import stored_images, stored_recipe
 from .plan import choose_device
 from .setup import moved
@@ -71,6 +72,11 @@ def rerun(studies: LinkedStudies, trial: str) -> Rerun:
     values = [value for _, value in sorted(stored.intermediate_values.items())]
     if reader is None or candidate is None or candidate.epochs is None or not values:
         raise SearchError(f"Trial {trial} cannot be trained again: it has no values of epochs.")
+    if type(studies.method).measure is not Method.measure:
+        raise SearchError(
+            f"Trial {trial} must be of a method that trains each candidate by itself, but "
+            f"{studies.method.name} measures in a way of its own."
+        )
     link = studies.link
     task = _task(studies, link, reader, stored)
     threads = of_trial(stored, "threads") or 1

@@ -27,6 +27,15 @@ def check_plain(dataset: Mapping[str, Any]) -> None:
         )
 
 
+def check_same_method(stored: Link, method: str) -> None:
+    """Refuse to open a search of one method as one of another."""
+    if stored.method != method:
+        raise SearchError(
+            f"The search {stored.name!r} must be of its method {stored.method}, but got {method}: "
+            "give that one or none, or choose another name."
+        )
+
+
 def check_same_search(stored: Link, given: Link) -> None:
     """Refuse to open a search as something else, and say exactly what differs."""
     there, here = _identity(stored), _identity(given)

@@ -86,7 +86,7 @@ def prepare(  # noqa: PLR0913 - as `search`, which is public
     studies = create_in(
         lambda: open_storage(storage, create=create, heartbeat=True),
         name=planned.name,
-        method=options.method,
+        method=planned.method,
         spaces=planned.spaces,
         dataset=identity(
             planned.content,
@@ -169,13 +169,13 @@ def _keep_places(studies: LinkedStudies, options: SearchOptions) -> tuple[str | 
     return place, before if before not in (None, place) else None
 
 
-def _store(studies: LinkedStudies, place: str | None) -> Store | None:
-    """A search in memory keeps nothing, unless its candidates inherit weights."""
-    if place is not None:
-        return OwnedStore(
-            store=open_artifacts(place), run=studies.link.run, storage=storage_of(studies.first)
-        )
-    return None if studies.link.space.inherit is None else MemoryStore()
+def _store(studies: LinkedStudies, place: str | None) -> Store:
+    """What a search in memory keeps, weights that others inherit say, is also there."""
+    if place is None:
+        return MemoryStore()
+    return OwnedStore(
+        store=open_artifacts(place), run=studies.link.run, storage=storage_of(studies.first)
+    )
 
 
 def moved(images: LabelledImages, device: torch.device) -> LabelledImages:

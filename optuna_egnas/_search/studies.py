@@ -18,6 +18,7 @@ import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.study import StudyDirection
 
+from .._core.answers import check_begins
 from .._core.method import DEFAULT
 from .._core.method import method as find_method
 from .._core.problem import Space
@@ -30,6 +31,7 @@ from .._storage.link import (
     no_search,
     read_link,
     readable_link,
+    unreadable,
     write_link,
 )
 from .._storage.opening import open_storage
@@ -40,7 +42,7 @@ from ..errors import InvalidSpace, SearchError
 from ..pruners import BudgetPruner
 from ..samplers._method import MethodSampler
 from ..visualization._html import notebook_html
-from .same import check_plain, check_same_search
+from .same import check_plain, check_same_method, check_same_search
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -144,9 +146,12 @@ def create_in(  # noqa: PLR0913 - as `create_linked_studies`
     of = find_method(method)
     for role, space in spaces.items():
         _check_kind(role, space, of.role(role).space)
-    spaces = of.joined(spaces)
+    spaces = {role: space.with_seed(seed) for role, space in of.joined(spaces).items()}
+    check_begins(spaces[of.roles[0].name])
     opened = open_it()
     stored = {role: link for role, (_, link) in find_search(opened, name).items()}
+    for link in stored.values():
+        check_same_method(link, method)
     if not create and set(stored) != {role.name for role in of.roles}:
         raise no_search(opened, name)
     decided = decide(next(iter(stored.values()), None))
@@ -227,6 +232,8 @@ def _check_names_are_free(storage: BaseStorage, name: str, roles: Iterable[str])
                 f"The name {name!r} must be free, but the storage holds a study {study_name!r} "
                 "that is no search of this version of the package: choose another name."
             )
+    if name in unreadable(storage):
+        raise no_search(storage, name)
 
 
 def _is_bare(study: Study) -> bool:

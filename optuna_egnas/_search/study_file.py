@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from .._core.commands import DATASET, GIVEN_NAME
-from .._core.method import DEFAULT, Role, method
+from .._core.method import DEFAULT, method
 from .._core.recipe import Recipe
 from .._core.records import wrong_kind
+from .._core.role import Role
 from .._core.text import short
 from .._storage.files import read_whole
 from ..errors import InvalidSpace, SearchError

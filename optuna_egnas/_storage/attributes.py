@@ -19,6 +19,7 @@ from .._core.rules import (
     Rule,
     all_of,
     count,
+    details,
     fields,
     file_name,
     flag,
@@ -121,7 +122,9 @@ FORECAST_RULE = fields(
     },
     others=False,
 )
-DECIDING: dict[str, Rule] = {"resumed_from": count}
+DETAILS = "egnas:details"
+"""The user attribute with what a method wants to know later of a trial that it has measured."""
+DECIDING: dict[str, Rule] = {"resumed_from": count, DETAILS: details}
 """User attributes of a trial that its search is decided by."""
 SHOWN: dict[str, Rule] = {
     "seconds": seconds,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from .._core.method import DEFAULT, Role, method
+from .._core.method import DEFAULT, method
 from .._core.problem import Space
 from .._core.proposal import Done
+from .._core.role import Role
 from .._core.rules import LONGEST_NAME, UNREADABLE, quoted
 from .._core.text import clipped, short
 from .._core.words import verdict_words

@@ -41,7 +41,7 @@ from .._core.history import (
 from .._core.parameters import decode, encode, ranges
 from .._core.problem import Space
 from .._core.proposal import Step
-from .attributes import check_trial
+from .attributes import DETAILS, check_trial
 from .claims import (
     DROPPED,
     FORGETS,
@@ -266,7 +266,11 @@ def _finished(trial: FrozenTrial) -> float:
 def _event(trial: FrozenTrial, sign: float) -> Event | None:
     if trial.state is TrialState.COMPLETE:
         assert trial.value is not None
-        return Trained(score=sign * trial.value, train_accuracy=_train_accuracy(trial))
+        return Trained(
+            score=sign * trial.value,
+            train_accuracy=_train_accuracy(trial),
+            details=trial.user_attrs.get(DETAILS, {}),
+        )
     if trial.state is TrialState.PRUNED:
         return _stopped(trial)
     if trial.state is TrialState.FAIL:

@@ -14,6 +14,7 @@ import optuna
 from .._core.history import MAX_ERRORS, Candidate, Trained
 from .._core.proposal import Step
 from .._core.words import verdict_words
+from .._storage.attributes import DETAILS
 from .._storage.claims import STOPPED, STOPPED_BY, write_sign
 from .._storage.private import all_trials
 from .._storage.reader import NO_VERDICT, RESUMED, Reader, forgotten
@@ -149,13 +150,15 @@ class TrialReport:
             )
         )
 
-    def judge(self, score: float, train_accuracy: float | None) -> Step | None:
+    def judge(self, outcome: Trained) -> Step | None:
         """Write the verdict where it is decided already: attributes freeze when a trial ends.
 
         Returns the step of the walk with it; None where it cannot be told.
         """
         self.trial.set_user_attr("progress", 1.0)
-        outcome = Trained(score=score, train_accuracy=train_accuracy)
+        score = outcome.score
+        if outcome.details:
+            self.trial.set_user_attr(DETAILS, outcome.details)
         history = self.reader.history(self.trial.study).with_outcome(self.candidate, outcome)
         step = self.reader.space.step_of(history, self.candidate)
         if step is None or step.guessed:
@@ -208,7 +211,13 @@ class TrialReport:
         self.trial.set_user_attr("seconds", 0.0)
         self.trial.set_user_attr("copied_from", f"{study_name}, trial {source.number}")
         assert source.value is not None
-        self.judge(source.value, source.user_attrs.get("train_accuracy"))
+        self.judge(
+            Trained(
+                score=source.value,
+                train_accuracy=source.user_attrs.get("train_accuracy"),
+                details=source.user_attrs.get(DETAILS, {}),
+            )
+        )
         return source.value
 
     def _stored(self) -> FrozenTrial:

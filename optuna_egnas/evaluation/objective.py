@@ -1,4 +1,4 @@
-"""The objective of linked studies: trains the candidate of a trial and tells its score.
+"""The objective of linked studies: has the candidate of a trial measured and tells its score.
 
 The only module that sees both a trial and a tensor. It never sees test data: it is given the
 training and the validation images, and nothing here can load others.
@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from .._core.history import Candidate
+from .._core.epoch import EpochRecord
+from .._core.history import Candidate, Trained
 from .._core.method import method
 from .._core.proposal import Step
 from .._core.recipe import Recipe
@@ -25,13 +26,13 @@ from .._storage.interrupts import interruptible
 from .._storage.limits import LIMIT, Spent, limit_reached
 from .._storage.link import Link, Partners, read_link, start_of
 from .._storage.private import all_trials, study_attributes
-from .._storage.reader import Reader, suggest
+from .._storage.reader import Reader, by_candidate, suggest
 from ..errors import EgnasError, SearchError
 from .account import Heartbeat, Progress, TrialReport
-from .engine.candidate import Task, Weights, train_candidate
+from .engine.candidate import Task, Weights
 from .engine.checkpoint import Checkpoint, Checkpoints, Place
 from .engine.loop import NonFiniteLoss
-from .engine.records import EpochRecord
+from .engine.measuring import CandidateMeasurement, measured
 from .failures import check_environment
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from .data.labelled import LabelledImages
+
+
+T = TypeVar("T")
 
 
 class CandidateFailed(EgnasError):
@@ -95,12 +99,16 @@ class Objective:
     def forget(self, study: Study) -> None:
         """Remove what is left of a study's walk, when it has ended: checkpoints and weights."""
         link, reader = _read(study)
-        inherits = reader.space.inherit is not None
+        tried = by_candidate(all_trials(study), reader)
+        inherits = any(
+            candidate.parent is not None or reader.space.keeps_weights(candidate, None)
+            for candidate in tried
+            if candidate is not None
+        )
         unfinished = (TrialState.FAIL, TrialState.PRUNED)
-        trials = [trial for trial in all_trials(study) if inherits or trial.state in unfinished]
-        for candidate in {reader.candidate(trial) for trial in trials} - {None}:
-            assert candidate is not None
-            if candidate.epochs is not None:
+        for candidate, trials in tried.items():
+            left = inherits or any(trial.state in unfinished for trial in trials)
+            if left and candidate is not None and candidate.epochs is not None:
                 place = self._place(link, candidate)
                 place.remove()
                 if inherits:
@@ -130,11 +138,11 @@ class Objective:
             return self._score(account)
 
     def _score(self, account: TrialReport) -> float:
-        """Train a trial's candidate, or take over what is known of it."""
-        reader, candidate = account.reader, account.candidate
+        """Measure a trial's candidate, or take over what is known of it."""
+        space, candidate = account.reader.space, account.candidate
         account.begin()
         known = None
-        if reader.space.inherit is None:
+        if candidate.parent is None and not space.keeps_weights(candidate, None):
             # Where weights are inherited, there must be some in this study.
             known = _trained_elsewhere(account)
         if known is not None:
@@ -163,37 +171,41 @@ class Objective:
         trial, start = account.trial, place.newest()
         account.resume(start.epoch if start else 0)
         records: list[EpochRecord] = []
-        run = self._training_of(account, account.candidate, place, start)
-        with closing(run):
-            for record in _guarded(trial, run):
-                records.append(record)
-                trial.report(record.valid_accuracy, record.epoch)
-                account.notify(record.epoch, max(record.valid_accuracy for record in records))
-                account.life.show(record.seconds)
-                if _should_stop(account, last=record.epoch == account.candidate.epochs):
+        outcome: Trained | None = None
+        with closing(self._measured(account, account.candidate, place, start)) as run:
+            for said in _guarded(trial, run):
+                if isinstance(said, Trained):
+                    outcome = said
+                    break
+                records.append(said)
+                trial.report(said.valid_accuracy, said.epoch)
+                account.notify(said.epoch, max(record.valid_accuracy for record in records))
+                account.life.show(said.seconds)
+                if _should_stop(account, last=said.epoch == account.candidate.epochs):
                     _write_records(trial, records, self.device)
-                    account.stop(record.epoch)
+                    account.stop(said.epoch)
         _write_records(trial, records, self.device)
-        score = max(record.valid_accuracy for record in records)
-        step = account.judge(score, max(record.train_accuracy for record in records))
-        if account.reader.space.inherit is not None:
-            self._keep_weights(account, step, place)
+        outcome = outcome or _best(account, records)
+        self._keep_weights(account, account.judge(outcome), place)
         place.remove()
-        return score
+        return outcome.score
 
-    def _training_of(
+    def _measured(
         self,
         account: TrialReport,
         candidate: Candidate,
         place: Place,
         start: Checkpoint | None,
-    ) -> Generator[EpochRecord, None, None]:
-        """A candidate's training from where it stands; from its parent's weights at first."""
+    ) -> Generator[EpochRecord | Trained, None, None]:
+        """A candidate's measurement from where it stands; from its parent's weights at first."""
         parent, inherited = candidate.parent, None
         if start is None and parent is not None:
             inherited = self._weights(account, parent)
         task = self.task(account.reader)
-        return train_candidate(task, candidate, start=start, place=place, inherited=inherited)
+        measurement = CandidateMeasurement(
+            task=task, candidate=candidate, start=start, place=place, inherited=inherited
+        )
+        return measured(measurement)
 
     def _weights(self, account: TrialReport, candidate: Candidate) -> Weights:
         """The final weights of a finished candidate.
@@ -208,9 +220,11 @@ class Objective:
             return kept
         account.trial.set_user_attr("parent_trained_again", True)
         try:
-            with closing(self._training_of(account, candidate, place, place.newest())) as run:
-                for record in _guarded(account.trial, run):
-                    account.life.show(record.seconds)
+            with closing(self._measured(account, candidate, place, place.newest())) as run:
+                for said in _guarded(account.trial, run):
+                    if isinstance(said, Trained):
+                        break
+                    account.life.show(said.seconds)
                     if _should_stop(account, last=False):
                         account.stop(0)
         except (KeyboardInterrupt, optuna.TrialPruned):
@@ -222,13 +236,13 @@ class Objective:
 
     def _keep_weights(self, account: TrialReport, step: Step | None, place: Place) -> None:
         """Keep the weights of a candidate that may yet have children, until it has no more."""
-        candidate = account.candidate
-        if candidate.is_trained_on or (step is not None and not step.passed):
+        candidate, space = account.candidate, account.reader.space
+        if not space.keeps_weights(candidate, step):
             return
         place.keep_weights()
         # The parent may be asked for once more, if this trial is lost; not so who came before it.
         before = candidate.parent and candidate.parent.parent
-        if step is not None and before is not None:
+        if space.inherit is not None and step is not None and before is not None:
             self._place(account.link, before).remove_weights()
 
     def _place(self, link: Link, candidate: Candidate) -> Place:
@@ -269,19 +283,19 @@ def _should_stop(account: TrialReport, *, last: bool) -> bool:
     return reason is not None
 
 
-def _guarded(trial: Trial, records: Iterator[EpochRecord]) -> Iterator[EpochRecord]:
-    """The records; a training that fails by itself ends as `CandidateFailed`."""
+def _guarded(trial: Trial, run: Iterator[T]) -> Iterator[T]:
+    """What a measurement says; one that fails by itself ends as `CandidateFailed`."""
     while True:
         try:
             with interruptible():
-                record = next(records)
+                said = next(run)
         except StopIteration:
             return
         except NonFiniteLoss as error:
             _fail(trial, error, kind="final")
         except Exception as error:
             _fail(trial, error, kind="again")
-        yield record
+        yield said
 
 
 def _fail(trial: Trial, error: Exception, *, kind: Literal["final", "again"]) -> NoReturn:
@@ -291,9 +305,27 @@ def _fail(trial: Trial, error: Exception, *, kind: Literal["final", "again"]) ->
     raise CandidateFailed(reason) from error
 
 
+def _best(account: TrialReport, records: list[EpochRecord]) -> Trained:
+    """The best of the epochs."""
+    if not records:
+        raise SearchError(
+            f"The method {account.link.method} must yield an epoch or an outcome of a candidate, "
+            "but yields none."
+        )
+    return Trained(
+        score=max(record.valid_accuracy for record in records),
+        train_accuracy=_train_accuracy(records),
+    )
+
+
+def _train_accuracy(records: list[EpochRecord]) -> float | None:
+    return max((record.train_accuracy for record in records if record.n_train), default=None)
+
+
 def _write_records(trial: Trial, records: list[EpochRecord], device: torch.device) -> None:
-    trial.set_user_attr("train_accuracy", max(record.train_accuracy for record in records))
-    trial.set_user_attr("train_correct", [record.train_correct for record in records])
+    if any(record.n_train for record in records):
+        trial.set_user_attr("train_accuracy", _train_accuracy(records))
+        trial.set_user_attr("train_correct", [record.train_correct for record in records])
     trial.set_user_attr("epochs_trained", len(records))
     trial.set_user_attr("seconds", round(sum(record.seconds for record in records), 3))
     trial.set_user_attr("device", str(device))

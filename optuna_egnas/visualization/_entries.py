@@ -16,7 +16,7 @@ from .._core.network import Network
 from .._core.proposal import Done, Step, Verdict
 from .._core.text import clipped
 from .._core.words import verdict_words
-from .._storage.attributes import LONGEST_WORDS, of_trial, words_of_trial
+from .._storage.attributes import DETAILS, LONGEST_WORDS, of_trial, words_of_trial
 from .._storage.claims import STOPPED, is_alive
 from .._storage.private import all_trials
 from .._storage.reader import by_candidate, decisive, trials_of_step
@@ -41,7 +41,8 @@ class Entry(NamedTuple):
     trial, None where that is gone. `fate` is the verdict's name on the walk, else what became of
     it. Scores and accuracies are fractions; `best` is the incumbent's score after this step, None
     where none counts. `curve` is the validation accuracy after each epoch. `seconds` of training.
-    `details` are the network's layers, where the name does not say all.
+    `details` are the network's layers, where the name does not say all; `measured` is what its
+    method has said of the candidate beside its score.
     """
 
     place: int | None
@@ -62,6 +63,7 @@ class Entry(NamedTuple):
     train_accuracy: float | None
     seconds: float
     curve: tuple[float, ...]
+    measured: Mapping[str, Any]
 
     @property
     def kept(self) -> bool:
@@ -180,4 +182,5 @@ def _measured(
         "train_accuracy": of_trial(trial, "train_accuracy"),
         "seconds": float(of_trial(trial, "seconds") or 0.0),
         "curve": tuple(reader.sign * value for _, value in sorted(values.items())),
+        "measured": trial.user_attrs.get(DETAILS, {}) if trial else {},
     }

@@ -119,6 +119,7 @@ def run_through(shell: Shell, command: tuple[str, ...]) -> str | None:
     ("kind", "key", "value", "words"),
     [
         ("trial_user", "resumed_from", None, ("trial 0", "'tiny/macro'", "resumed_from", "None")),
+        ("trial_user", "egnas:details", [1], ("trial 0", "egnas:details", "plain values", "[1]")),
         ("trial_system", "egnas:claim", {"candidate": {"newer": 1}}, ("egnas:claim", "trial 0")),
         ("study_user", "egnas:places", ["here"], ("egnas:places", "'tiny/macro'", "['here']")),
         ("study_user", "egnas:limits", {"ends": "never"}, ("egnas:limits", "`ends`")),

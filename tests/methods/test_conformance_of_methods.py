@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from conformance import conforms
 from perceptrons import PERCEPTRONS, Perceptron, Perceptrons, Population
+from supernets import SUPERNETS, Paths
 
 from optuna_egnas.methods import Done, History, Proposal, Role, Space, method
 
@@ -43,6 +44,12 @@ def test_a_method_of_one_file_conforms() -> None:
     spaces = {"population": Population(**TASK, generations=3)}
 
     assert sum(conforms(PERCEPTRONS, spaces, seed=seed) for seed in range(4)) > 30
+
+
+def test_a_method_that_shares_weights_conforms() -> None:
+    spaces = {"paths": Paths(**TASK, seed=3)}
+
+    assert sum(conforms(SUPERNETS, spaces, seed=seed) for seed in range(4)) > 20
 
 
 # Methods that break a promise

@@ -169,13 +169,27 @@ def test_a_method_that_lacks_an_answer_is_refused_by_its_name(lacking: str, said
         method(f"{__name__}:{lacking}")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "digits", "--name", "mine", "--subset", "300"),
+        ("search", "digits", "--name", "mine", "--subset", "300", "--workers", "2"),
+        ("worker", "--storage", "sqlite:///egnas.db", "--name", "mine"),
+        ("train", "mine", "--epochs", "2"),
+        ("predict", "mine", "images"),
+        ("export", "mine", "--format", "torch-export", "--out", "other.pt2"),
+        ("plot", "mine", "--out", "others"),
+        ("show", "mine"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:1] + arguments[6:7]),
+)
 def test_a_stored_search_of_a_method_that_is_gone_says_so_and_stays(
-    monkeypatch: pytest.MonkeyPatch, unbroken: Shell
+    monkeypatch: pytest.MonkeyPatch, unbroken: Shell, arguments: tuple[str, ...]
 ) -> None:
     method.cache_clear()
     monkeypatch.setitem(sys.modules, "perceptrons", None)
     try:
-        unbroken.refuses("show", "mine", saying=(NAME,))
+        unbroken.refuses(*arguments, saying=(NAME, "cannot be loaded"))
         listed = unbroken("list")
         assert listed.code == 0 and "mine" in listed.out
     finally:

@@ -8,14 +8,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ..._core.automaton import AutomatonSpace
+from ..._core.bounds import LARGEST_INTEGER, LARGEST_NUMBER, check_integers
 from ..._core.declared import option as declared
 from ..._core.network import Network
 from ..._core.problem import (
-    LARGEST_INTEGER,
-    LARGEST_NUMBER,
     MOST_EPOCHS,
     Published,
-    check_integers,
     check_smallest_fits,
     check_task,
     policy_option,

@@ -8,10 +8,11 @@ from pkgutil import resolve_name
 from typing import Any, ClassVar
 
 from ..._core.inheriting import SHARE
-from ..._core.method import TASK, Given, Method, Role, check_same, tuples
+from ..._core.method import Given, Method, check_same, tuples
 from ..._core.network import Network, Shape
 from ..._core.problem import Space
 from ..._core.recipe import Recipe
+from ..._core.role import TASK, Role
 from .architecture import as_chain
 from .bounds import largest_chain
 from .cost import count_params

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..._core.method import Method, Survey, method
+from ..._core.method import Method, method
+from ..._core.role import Survey
 from ..._core.words import clock
 from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
 from ...evaluation.engine.timing import timed_pace

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from ..._core.epoch import EpochRecord
 from ..._core.history import Candidate
 from ..._core.method import Method
 from ..._core.network import Shape
@@ -24,7 +25,6 @@ from ..._core.recipe import Recipe
 from ..data.labelled import LabelledImages
 from .checkpoint import Checkpoint, Place
 from .loop import train
-from .records import EpochRecord
 from .seed import seed_of
 from .state import TrainingState
 

@@ -18,10 +18,11 @@ from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from ..._core.epoch import EpochRecord
 from ..._core.history import Candidate
 from ..._core.recipe import Recipe
 from ..._storage.artifacts import words_of
-from .records import EpochRecord
+from ...errors import SearchError
 from .sealed import sealed, unsealed
 from .seed import seed_of
 
@@ -118,8 +119,13 @@ class Place:
 
     def latest_weights(self) -> Mapping[str, Tensor]:
         """The weights of the newest checkpoint, as it was found or noted."""
-        assert self._latest is not None, "a training has a whole epoch"
-        weights: Mapping[str, Tensor] = self._latest.state["weights"]
+        state: Mapping[str, Any] = self._latest.state if self._latest else {}
+        weights: Mapping[str, Tensor] | None = state.get("weights")
+        if weights is None:
+            raise SearchError(
+                'A candidate whose weights are kept must note a state with "weights", but its '
+                "method's `measure` notes none."
+            )
         return weights
 
     def keep_weights(self) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
+from ..._core.epoch import EpochRecord
 from ..._core.schedule import rate_of
 from ...errors import DataError, EgnasError, InvalidSpace
 from .augmentation import (
@@ -23,7 +24,6 @@ from .augmentation import (
     normalised,
 )
 from .optimizer import optimizer_of
-from .records import EpochRecord
 from .state import TrainingState
 from .step import TrainingStep, autocast
 

@@ -64,24 +64,24 @@ class TrainingState:
         assert self._optimizer is not None and self._generator is not None
         snapshot = {
             "epoch": self.epoch,
-            "weights": _copied(dict(self._network.state_dict())),
-            "optimizer": _copied(self._optimizer.state_dict()),
+            "weights": copied(dict(self._network.state_dict())),
+            "optimizer": copied(self._optimizer.state_dict()),
             "generator": self._generator.get_state(),
         }
         if self.ema:
             averages = {name: average for name, (_, average) in self._averages.items()}
-            snapshot["average"] = {**snapshot["weights"], **_copied(averages)}
+            snapshot["average"] = {**snapshot["weights"], **copied(averages)}
             snapshot["steps"] = self._steps
         return snapshot
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     """Plain values with their tensors copied to the CPU."""
     if isinstance(value, Tensor):
         # Not a view of the training's own memory, which the next epoch writes to.
         return value.detach().to("cpu", copy=True, memory_format=torch.preserve_format)
     if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_copied(item) for item in value]
+        return [copied(item) for item in value]
     return value

@@ -13,9 +13,9 @@ from optuna_egnas._storage.artifacts import open_artifacts
 from optuna_egnas.evaluation.engine.candidate import train_candidate
 from optuna_egnas.evaluation.engine.checkpoint import KIND, Checkpoint, Checkpoints
 from optuna_egnas.evaluation.engine.loop import train
-from optuna_egnas.evaluation.engine.records import EpochRecord
 from optuna_egnas.evaluation.engine.sealed import sealed, unsealed
 from optuna_egnas.evaluation.engine.state import TrainingState
+from optuna_egnas.methods import EpochRecord
 
 
 def checkpoint(epoch, *, weight=1.0):

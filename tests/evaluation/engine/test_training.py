@@ -16,7 +16,7 @@ from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine import step as _step
 from optuna_egnas.evaluation.engine.augmentation import augmented, channel_statistics, normalised
 from optuna_egnas.evaluation.engine.loop import VALIDATION_BATCH, NonFiniteLoss, count_correct
-from optuna_egnas.evaluation.engine.records import EpochRecord
+from optuna_egnas.methods import EpochRecord
 
 
 @pytest.fixture(scope="module")

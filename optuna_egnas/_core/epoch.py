@@ -1,4 +1,4 @@
-"""What each epoch of a training gave."""
+"""What each epoch of a measurement gave."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ class EpochRecord:
 
     `epoch` counts from 1. `train_loss` (mean, of smoothed labels where the recipe smooths them)
     and `train_correct` are those of the training passes themselves, over `n_train` augmented
-    images. `n_valid` is 0 where nothing was validated. `learning_rate` is that at the epoch's
-    end: 0 after the last one. `seconds` covers the epoch's training and validation.
-    `micro_batch` is the most images in one pass where a batch had to be divided; else None.
+    images. `n_valid` is 0 where nothing was validated, `n_train` where nothing was trained.
+    `learning_rate` is that at the epoch's end: 0 after the last one. `seconds` covers the epoch's
+    training and validation. `micro_batch` is the most images in one pass where a batch had to be
+    divided; else None.
+
+    Examples:
+        >>> from optuna_egnas.methods import EpochRecord
+        >>> EpochRecord(epoch=1, valid_correct=45, n_valid=50).valid_accuracy
+        0.9
     """
 
     epoch: int
-    train_loss: float
-    train_correct: int
-    n_train: int
+    train_loss: float = 0.0
+    train_correct: int = 0
+    n_train: int = 0
     valid_correct: int
     n_valid: int
-    learning_rate: float
-    seconds: float
+    learning_rate: float = 0.0
+    seconds: float = 0.0
     micro_batch: int | None = None
 
     @property
