@@ -134,12 +134,13 @@ def worker(
 
 def _known(options: SearchOptions, dataset: str, storage: str, name: str | None) -> SearchOptions:
     """The options with the method of the search that is there, where they name none."""
-    from .._search.identity import stored_link
+    from .._search.identity import stored_links
     from .._search.plan import default_name, with_method
 
     if options.method is not None:
         return options
-    return with_method(options, stored_link(storage, name or default_name(dataset)))
+    links = stored_links(storage, name or default_name(dataset))
+    return with_method(options, next(iter(links.values()), None))
 
 
 def _forecast(

@@ -30,7 +30,7 @@ def check_integer(
 
 
 def check_integers(name: str, values: tuple[int, ...], *, at_least: int) -> None:
-    """The same for each value of a tuple."""
+    """Refuse a tuple in which a value is not a whole number, or is too small."""
     for value in values:
         check_integer(name, value, at_least=at_least)
 

@@ -33,7 +33,7 @@ class Measurement(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of this candidate, for all that is drawn: 0 or more, the same in each attempt."""
+        """The seed of what is drawn for this candidate, 0 or more, the same in each attempt."""
 
     @property
     def recipe(self) -> Recipe:
@@ -45,7 +45,7 @@ class Measurement(Protocol):
 
     @property
     def input_shape(self) -> Shape:
-        """Channels, height and width of an image."""
+        """The shape of an image: channels, rows, columns."""
 
     @property
     def classes(self) -> int:

@@ -131,6 +131,18 @@ class Method:
             role.name: role.space(**{**common, **shared, **own[role.name]}) for role in self.roles
         }
 
+    def adapted(
+        self, spaces: Mapping[str, Space], *, n_train: int, given: Given
+    ) -> dict[str, Space]:
+        """The spaces of a new search of so many training images; by default as they are.
+
+        Args:
+            spaces: those of `spaces`.
+            n_train: number of training images.
+            given: fields by role that a person has chosen, and that must stay.
+        """
+        return dict(spaces)
+
     def joined(self, spaces: Mapping[str, Space]) -> dict[str, Space]:
         """The spaces as a search stores them, those that are missing with their defaults.
 

@@ -148,7 +148,7 @@ class Space:
         return self
 
     def with_seed(self: S, seed: int) -> S:
-        """The same space in a search of this seed; by default a field `seed` is set, if any."""
+        """Return the space for a search of this seed; by default a field `seed` is set, if any."""
         known = {each.name for each in fields(self)}
         changed: dict[str, Any] = {SEED: seed} if SEED in known else {}
         return replace(self, **changed)

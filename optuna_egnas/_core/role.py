@@ -18,7 +18,7 @@ class Role:
     """One study of a search.
 
     Args:
-        name: what the study is called after the search: "macro" of "digits/macro".
+        name: the study is called after the search and this name, with a slash between them.
         space: the class of its space.
         question: what the study asks, for its note: "how deep the network should be".
         found: fields of its space that a search finds by itself: those of the data, and those
@@ -61,4 +61,4 @@ class Survey(Protocol):
         """Plain values."""
 
     def lines(self) -> list[str]:
-        """The same for a person."""
+        """The lines that a person reads."""

@@ -40,13 +40,13 @@ SKIP_BROKEN = "skip_broken"
 """Among the places of a search, where it was asked to leave out files that cannot be read."""
 
 
-def stored_link(storage: str | BaseStorage | None, name: str) -> Link | None:
-    """What the search of this name has stored; None where there is none that could be read yet."""
+def stored_links(storage: str | BaseStorage | None, name: str) -> dict[str, Link]:
+    """What the search of this name has stored, by role; empty where none can be read yet."""
     try:
         found = find_search(open_storage(storage, create=False), name)
     except SearchError:
-        return None  # who opens the storage to write there says what is wrong with it
-    return next((link for _, link in found.values()), None)
+        return {}  # who opens the storage to write there says what is wrong with it
+    return {role: link for role, (_, link) in found.items()}
 
 
 def reading_of(link: Link | None) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from .._core.answers import check_begins
 from .._core.method import DEFAULT, method
 from .._core.problem import Space
 from .._core.recipe import Recipe
+from .._core.role import TASK
 from .._core.text import short
 from ..errors import SearchError
 from ..evaluation.data.labelled import (
@@ -33,6 +34,7 @@ from .same import check_same_method
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
+    from .._core.method import Method
     from .._storage.link import Link
 
 
@@ -80,17 +82,19 @@ def plan(
     name: str | None,
     device: str,
     options: SearchOptions,
-    stored: Callable[[str], Link | None] = lambda _: None,
+    stored: Callable[[str], Mapping[str, Link]] = lambda _: {},
 ) -> Plan:
     """Read the data and check everything; for the arguments and the errors see `search`.
 
-    `stored` knows what a search of a name has stored, if it is there: it keeps its method and its
-    policy, the way its images are read, and the name of its folder however that is spelt now.
+    `stored` knows what a search of a name has stored, by role, if it is there: it keeps its
+    method, its spaces and its recipes but for what the options give, the way its images are read,
+    and the name of its folder however that is spelt now.
     """
     where = choose_device(device)
     check_precision(options.precision, where)
     name = name or default_name(data)
-    link = stored(name)
+    links = stored(name)
+    link = next(iter(links.values()), None)
     options = with_method(options, link)
     content = load_training(data, options.data, reading=reading_of(link))
     if link is not None:
@@ -101,7 +105,7 @@ def plan(
         seed=options.seed,
         subset=options.subset,
     )
-    kept = None if link is None else link.space.policy
+    kept = {role: link.space for role, link in links.items()}
     counts = len(training.labels), len(validation.labels)
     spaces = spaces_of(content, counts, options, kept=kept)
     recipe, final = asked_recipes(content, options, spaces, len(training.labels), link)
@@ -138,35 +142,64 @@ def spaces_of(
     counts: tuple[int, int],
     options: SearchOptions,
     *,
-    kept: str | None = None,
+    kept: Mapping[str, Space] | None = None,
 ) -> dict[str, Space]:
     """The spaces of a search on these data; `counts`: of training and of validation images.
 
-    `kept` is the policy of a search that is there: it stays where the options name none.
+    `kept` are those of a search that is there, by role: they stay as they are where the options
+    name neither a profile nor a field.
     """
+    of, given = method(options.method or DEFAULT), options.given()
+    is_kept = options.profile is None and bool(kept) and set(kept or {}) == {*_names(of)}
+    if is_kept:
+        given = _over(kept or {}, given, inherit=options.inherit)
     n_train, n_valid = counts
-    given = options.given()
-    named = any("policy" in fields for fields in given.values())
-    if not named and kept is not None:
-        given = options.with_fields(policy=kept).given()
-    of = method(options.method or DEFAULT)
-    size = "quick" if content.name == "digits" else "full"
-    # A method need not have both.
-    size = size if size in of.profiles else next(iter(of.profiles), size)
     spaces = of.spaces(
-        {
-            "input_shape": content.input_shape,
-            "classes": content.classes,
-            "n_valid": n_valid,
-            "n_train": n_train,
-        },
-        profile=options.profile or size,
+        {"input_shape": content.input_shape, "classes": content.classes, "n_valid": n_valid},
+        profile=options.profile or default_profile(content, n_train, of),
         given=given,
         inherit=options.inherit,
     )
+    if not is_kept:
+        spaces = of.adapted(spaces, n_train=n_train, given=given)
     spaces = {role: space.with_seed(options.seed) for role, space in spaces.items()}
     check_begins(spaces[of.roles[0].name])
     return spaces
+
+
+FEW_IMAGES = 5_000
+"""Folders with fewer training images are searched in the profile `quick`, unless one is given."""
+
+
+def default_profile(content: TrainingData, n_train: int, of: Method) -> str:
+    """The profile of a search that names none: `quick` for digits and for few images."""
+    is_small = folder_of(content.name) is not None and n_train < FEW_IMAGES
+    size = "quick" if content.name == "digits" or is_small else "full"
+    # A method need not have both.
+    return size if size in of.profiles else next(iter(of.profiles), size)
+
+
+def _names(of: Method) -> Iterator[str]:
+    return (role.name for role in of.roles)
+
+
+def _over(
+    kept: Mapping[str, Space], given: Mapping[str, Mapping[str, Any]], *, inherit: bool
+) -> dict[str, Mapping[str, Any]]:
+    """The fields of stored spaces, with those that are given in their place.
+
+    What is given for the first space alone is left to it, since the others may follow it.
+    """
+    first = next(iter(kept))
+    left = {*TASK, *(["inherit"] if inherit else [])}
+    over: dict[str, Mapping[str, Any]] = {}
+    for role, space in kept.items():
+        own = given.get(role, {})
+        follows = set() if role == first else set(given.get(first, {})) - set(own)
+        stored = {item.name: getattr(space, item.name) for item in fields(space)}
+        fields_kept = {name: value for name, value in stored.items() if name not in left | follows}
+        over[role] = {**fields_kept, **own}
+    return over
 
 
 def choose_device(device: str) -> torch.device:

@@ -29,7 +29,7 @@ from .identity import (
     SKIP_BROKEN,
     identity,
     reading_note,
-    stored_link,
+    stored_links,
     stored_recipe,
 )
 from .plan import plan
@@ -79,7 +79,7 @@ def prepare(  # noqa: PLR0913 - as `search`, which is public
         name=name,
         device=device,
         options=options,
-        stored=lambda name: stored_link(storage, name),
+        stored=lambda name: stored_links(storage, name),
     )
     if options.artifacts is not None:
         open_artifacts(options.artifacts)

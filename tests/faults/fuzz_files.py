@@ -104,7 +104,7 @@ def _of_study(found: StudyFile) -> dict[str, Any]:
 def check_options(options: SearchOptions) -> None:
     """What can be searched with these is stored and read unchanged."""
     content = _digits()
-    spaces = spaces_of(content, 100, options)
+    spaces = spaces_of(content, (400, 100), options)
     for space in spaces.values():
         assert type(space).from_json(json.loads(json.dumps(space.to_json()))) == space
     for recipe in asked_recipes(content, options, spaces, 200):

@@ -83,19 +83,11 @@ class Egnas(Method):
     def spaces(
         self, task: Mapping[str, Any], *, profile: str, given: Given, inherit: bool = False
     ) -> dict[str, Space]:
-        """Make both spaces; the micro space has the task, the policy and the limits of the other.
-
-        On few images the policy may ask for more epochs than the profile: `epochs_for` says so.
-        """
+        """Make both spaces; the micro space follows the other one in its task and limits."""
         sizes = self.profiles[profile]
-        common = {name: value for name, value in task.items() if name != "n_train"}
-        if inherit:
-            common["inherit"] = SHARE
+        common = {**task, "inherit": SHARE} if inherit else dict(task)
         values = {**sizes.get("macro", {}), **common, **tuples(given.get("macro", {}))}
         macro = MacroSpace(**values)
-        if "base_epochs" not in given.get("macro", {}) and "n_train" in task:
-            epochs = POLICIES[macro.policy].epochs_for(macro.base_epochs, task["n_train"])
-            macro = replace(macro, base_epochs=epochs)
         start = {
             "confirm_epochs": None,
             "finalists": POLICIES[macro.policy].finalists,
@@ -106,6 +98,17 @@ class Egnas(Method):
             top = largest_chain(macro)
             micro = replace(micro, largest=(top.depth, top.width))
         return {"macro": macro, "micro": micro}
+
+    def adapted(
+        self, spaces: Mapping[str, Space], *, n_train: int, given: Given
+    ) -> dict[str, Space]:
+        """On few images some policies train for more epochs than the profile."""
+        macro = spaces["macro"]
+        assert isinstance(macro, MacroSpace)
+        if "base_epochs" in given.get("macro", {}):
+            return dict(spaces)
+        epochs = POLICIES[macro.policy].epochs_for(macro.base_epochs, n_train)
+        return {**spaces, "macro": replace(macro, base_epochs=epochs)}
 
     def beside(self, macro: MacroSpace, **given: Any) -> MicroSpace:
         """A micro space for the same task as a macro space, with these fields of its own."""

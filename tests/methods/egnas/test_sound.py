@@ -128,16 +128,16 @@ def test_a_field_without_a_use_changes_no_walk(name: str) -> None:
 @pytest.mark.parametrize(
     ("recipe", "searching", "at_last"),
     [
-        ({}, (0.1, 0.3, 32, 0), (0.025, 0.0, 64, 4)),
-        ({"learning_rate": 0.05}, (0.05, 0.3, 32, 0), (0.05, 0.0, 64, 4)),
+        ({}, (0.01, 0.3, 16, 0), (0.01, 0.3, 16, 2)),
+        ({"learning_rate": 0.05}, (0.05, 0.3, 16, 0), (0.05, 0.3, 16, 2)),
         (
-            {"warmup": 0.0, "batch_size": 16, "crop_padding": 1},
-            (0.1, 0.0, 16, 1),
-            (0.025, 0.0, 16, 1),
+            {"warmup": 0.0, "batch_size": 8, "crop_padding": 1},
+            (0.01, 0.0, 8, 1),
+            (0.01, 0.0, 8, 1),
         ),
     ],
 )
-def test_candidates_are_trained_for_few_epochs_and_what_is_found_as_published(
+def test_candidates_and_what_is_found_are_trained_as_suits_the_images(
     tmp_path: Path,
     recipe: dict[str, float],
     searching: tuple[float, ...],
@@ -154,6 +154,41 @@ def test_candidates_are_trained_for_few_epochs_and_what_is_found_as_published(
 
     assert _of(setup.objective.recipe) == _of(stored_recipe(link)) == searching
     assert _of(final_recipe(link)) == at_last
+
+
+def test_a_stored_search_keeps_its_recipes_and_its_spaces(tmp_path: Path) -> None:
+    """What the defaults are now does not matter to a search that was begun with others."""
+
+    def unnamed(**values: Any) -> SearchOptions:
+        return options(tmp_path, **{"macro": {}, "micro": {}, "recipe": {}, **values})
+
+    before = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 32, "label_smoothing": 0.0}
+    chosen = {**SOUND, "base_epochs": 1}
+    whole = searched(tmp_path, macro=chosen, micro={"finalists": 0}, recipe=before)
+
+    again = prepare(bars(), storage=url(tmp_path), name=NAME, options=unnamed())
+
+    assert again.studies.link == whole.link
+    assert again.objective.recipe == stored_recipe(whole.link)
+    assert again.resumed == len(trials_of(whole))
+    with pytest.raises(SearchError, match=r"learning_rate is 0\.1 there, but got 0\.2"):
+        other = unnamed(recipe={"learning_rate": 0.2})
+        prepare(bars(), storage=url(tmp_path), name=NAME, options=other)
+    with pytest.raises(SearchError, match="base_epochs is 1 there, but got 2"):
+        other = unnamed(macro={"base_epochs": 2})
+        prepare(bars(), storage=url(tmp_path), name=NAME, options=other)
+
+
+@pytest.mark.parametrize(("n_train", "epochs"), [(16, 30), (320, 15), (1_150, 5), (48_000, 3)])
+def test_few_images_are_trained_on_for_more_epochs(n_train: int, epochs: int) -> None:
+    content = load_training("digits")
+    given = SearchOptions(macro={"policy": "sound"}, profile="quick")
+
+    macro, _ = spaces_of(content, (n_train, 288), given).values()
+
+    assert macro.base_epochs == epochs
+    chosen = SearchOptions(macro={"policy": "sound", "base_epochs": 2}, profile="quick")
+    assert spaces_of(content, (n_train, 288), chosen)["macro"].base_epochs == 2
 
 
 def test_the_published_rules_train_all_alike(tmp_path: Path) -> None:
@@ -182,6 +217,6 @@ def test_a_study_file_chooses_a_policy(tmp_path: Path) -> None:
     file.write_text('dataset = "digits"\n[macro]\npolicy = "sound"\nlevel = 0.1\n')
 
     content = load_training("digits")
-    macro, micro = spaces_of(content, 288, read_study_file(file).options).values()
+    macro, micro = spaces_of(content, (1149, 288), read_study_file(file).options).values()
 
     assert (macro.policy, macro.level) == (micro.policy, micro.level) == ("sound", 0.1)
