@@ -74,7 +74,7 @@ class SearchOptions:
         None,
         flag="--profile",
         help="size of the space: quick or full",
-        default="quick for digits, else full",
+        default="quick for digits and for folders of fewer than 5,000 training images, else full",
     )
     seed: int = option(
         0,

@@ -23,6 +23,7 @@ dataset = "digits"
 name = "tiny"
 subset = 200
 [macro]
+policy = "paper"
 min_depth = 2
 max_depth = 3
 min_width = 4

@@ -20,8 +20,22 @@ from optuna_egnas._storage.interrupts import Terminated, ending_on_sigterm
 from optuna_egnas.evaluation.account import Progress
 from optuna_egnas.options import SearchOptions
 
-MACRO = {"min_depth": 2, "max_depth": 3, "min_width": 4, "max_width": 6, "base_epochs": 3}
-MACRO_OF_ONE = {"min_depth": 2, "max_depth": 2, "min_width": 6, "max_width": 6, "base_epochs": 2}
+MACRO = {
+    "policy": "paper",
+    "min_depth": 2,
+    "max_depth": 3,
+    "min_width": 4,
+    "max_width": 6,
+    "base_epochs": 3,
+}
+MACRO_OF_ONE = {
+    "policy": "paper",
+    "min_depth": 2,
+    "max_depth": 2,
+    "min_width": 6,
+    "max_width": 6,
+    "base_epochs": 2,
+}
 MICRO = {"epochs": 3}
 NAME = "bars"
 

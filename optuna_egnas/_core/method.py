@@ -59,6 +59,8 @@ class Method:
     """Its studies in their order; the last one holds what the search has found."""
     title: ClassVar[str] = ""
     """The method in a line, with its source."""
+    policy: ClassVar[str] = ""
+    """The policy of a search that names none; empty: that of the spaces."""
     profiles: ClassVar[Mapping[str, Given]] = {"full": {}, "quick": {}}
     """Sizes of the spaces, never rules: fields by role. `full` is the published size."""
     plots: ClassVar[Mapping[str, str]] = {}

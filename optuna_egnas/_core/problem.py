@@ -51,11 +51,15 @@ Range = range | tuple[str, ...] | tuple[int, ...]
 S = TypeVar("S", bound="Space")
 
 
-def policy_option(*policies: str) -> Any:
-    """The field `policy` of a space that has these policies; the first one is the default."""
+def policy_option(*policies: str, default: str = "") -> Any:
+    """The field `policy` of a space that has these policies; the first one is its default.
+
+    `default` are the words for it, where a search has another one.
+    """
     published = {PUBLISHED: f"{PUBLISHED} (the published one)"}
     names = " or ".join(published.get(name, name) for name in policies)
-    return option(policies[0], flag="--policy", help=f"the named set of rules: {names}")
+    words = f"the named set of rules: {names}"
+    return option(policies[0], flag="--policy", help=words, default=default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,7 @@ def spaces_of(
     `kept` are those of a search that is there, by role: they stay as they are where the options
     name neither a profile nor a field.
     """
-    of, given = method(options.method or DEFAULT), options.given()
+    of, given = method(options.method or DEFAULT), _with_policy(options, kept).given()
     is_kept = options.profile is None and bool(kept) and set(kept or {}) == {*_names(of)}
     if is_kept:
         given = _over(kept or {}, given, inherit=options.inherit)
@@ -165,6 +165,16 @@ def spaces_of(
     spaces = {role: space.with_seed(options.seed) for role, space in spaces.items()}
     check_begins(spaces[of.roles[0].name])
     return spaces
+
+
+def _with_policy(options: SearchOptions, kept: Mapping[str, Space] | None) -> SearchOptions:
+    """The options with a policy: where they name none, that of the search or of the method."""
+    if any("policy" in named for named in options.given().values()):
+        return options
+    policy = method(options.method or DEFAULT).policy
+    for space in (kept or {}).values():
+        policy = space.policy
+    return options.with_fields(policy=policy) if policy else options
 
 
 FEW_IMAGES = 5_000

@@ -41,7 +41,9 @@ class ChainSpace(AutomatonSpace):
     method: ClassVar[str] = "egnas"
     policies: ClassVar[tuple[str, ...]] = POLICIES
 
-    policy: str = policy_option(*POLICIES)
+    policy: str = policy_option(
+        *POLICIES, default="sound in a new search, paper in a space of your own"
+    )
     level: float = declared(
         0.25,
         help="under `sound`, the chance with which a narrower network that is no better would "

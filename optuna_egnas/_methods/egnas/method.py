@@ -59,6 +59,7 @@ class Egnas(Method):
             start=start_from,
         ),
     )
+    policy = "sound"
     profiles: ClassVar[Mapping[str, Given]] = {
         "full": {},
         "quick": {
