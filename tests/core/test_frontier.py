@@ -150,7 +150,10 @@ def test_a_longer_frontier_begins_as_a_shorter_one_and_repeats_nothing(
     assert len(set(candidates)) == len(candidates)
     assert not any(history.outcome(each) for each in candidates)
     chances = space.prospects(history, 20)
-    assert isinstance(chances, tuple)
+    if isinstance(chances, Done):
+        # Where weights are inherited for whole trainings, the first steps may decide the rest.
+        assert not found
+        return
     assert [each.chance for each in chances] == sorted((c.chance for c in chances), reverse=True)
     assert all(HAND_OUT <= each.chance <= 1 for each in chances)
 
