@@ -15,12 +15,31 @@ import pytest
 from folders import in_memory
 
 import optuna_egnas
-from optuna_egnas import methods, networks, options, pruners, replay, samplers, visualization
+from optuna_egnas import (
+    errors,
+    methods,
+    networks,
+    options,
+    pruners,
+    replay,
+    samplers,
+    visualization,
+)
 from optuna_egnas._methods.egnas import operations
 from optuna_egnas.replay import read_trace
 
 WALK = Path(__file__).parents[1] / "studies/digits/walk.json"
-MODULES = (optuna_egnas, methods, networks, options, pruners, replay, samplers, visualization)
+MODULES = (
+    optuna_egnas,
+    errors,
+    methods,
+    networks,
+    options,
+    pruners,
+    replay,
+    samplers,
+    visualization,
+)
 VALUES = {"CONFIRM", "Range", "Shape"}
 """Public names that hold a plain value or a type; they have no docstring of their own."""
 STORY = ("search", "train", "FinalResult", "export")
@@ -46,7 +65,7 @@ def run(name: str, names: dict[str, Any]) -> dict[str, Any]:
     test = doctest.DocTestParser().get_doctest(example_of(name), names, name, None, 0)
     assert test.examples, f"{name} has no example"
     said: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(test, out=said.append, clear_globs=False)
     assert not said, "".join(said)
     return test.globs
