@@ -120,7 +120,7 @@ class NothingToTrain(EgnasError):
         >>> depth = first.suggest_int("depth", 1, 50)
         >>> study.ask().suggest_int("depth", 1, 50)  # the only network is in training
         Traceback (most recent call last):
-        optuna_egnas.errors.NothingToTrain: All that is left is in training by others: ...
+        optuna_egnas.errors.NothingToTrain: Other workers are training all remaining ...
     """
 
 
