@@ -104,7 +104,7 @@ class SearchDone(EgnasError):
         >>> frozen = study.tell(first, 0.9)
         >>> study.ask().suggest_int("depth", 1, 50)
         Traceback (most recent call last):
-        optuna_egnas.errors.SearchDone: The walk has ended: there is nothing left to ask for.
+        optuna_egnas.errors.SearchDone: The walk has ended: no candidate is left to ask for.
     """
 
 
