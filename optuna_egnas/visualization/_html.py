@@ -25,6 +25,7 @@ MARKS = {
     "neutral": "◆",
     "refused": "✕",
     "confirmed": "★",
+    "measured": "⬢",
     "ahead": "○",
     "stopped": "▽",
     "failed": "+",

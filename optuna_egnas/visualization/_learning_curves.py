@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .._storage.studies import StoredStudies
 
 
-WIDTHS = {"baseline": 2.5, "accepted": 2.5, "confirmed": 3.0}
+WIDTHS = {"baseline": 2.5, "accepted": 2.5, "confirmed": 3.0, "measured": 2.5}
 """Widths of the lines of networks that were kept."""
 
 

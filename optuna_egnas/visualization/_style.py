@@ -38,6 +38,7 @@ LOOKS: dict[str, Look] = {
     "neutral": Look("neutral", ORANGE, "diamond", "dash", "/", 11),
     "refused": Look("refused", VERMILION, "x-thin", "dot", "x", 9),
     "confirmed": Look("the result, trained once more", BLUE, "star", "solid", ".", 15),
+    "measured": Look("a finalist, trained anew", BLUE, "hexagon", "solid", "/", 11),
     "ahead": Look("trained ahead, off the walk", GREY, "circle-open", "dashdot", "-", 9),
     "stopped": Look("stopped", GREY, "triangle-down-open", "dashdot", "|", 9),
     "failed": Look("failed", PURPLE, "cross-thin", "dashdot", "+", 9),

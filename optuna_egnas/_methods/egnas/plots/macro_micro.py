@@ -50,7 +50,7 @@ def plot_macro_micro(studies: StoredStudies) -> go.Figure:
 
 def _macro_micro_info(studies: StoredStudies) -> MacroMicroInfo:
     listed = entries(studies)
-    macro, micro = _last(listed, "macro"), _last(listed, "micro")
+    macro, micro = _last(listed, "macro"), _found(studies, listed)
     if macro is None:
         raise SearchError(
             f"A search must have trained a network to draw one, but {studies.name!r} has not."
@@ -70,6 +70,14 @@ def _last(listed: tuple[Entry, ...], role: str) -> Entry | None:
     own = [entry for entry in listed if entry.role == role and entry.place is not None]
     kept = [entry for entry in own if entry.kept or entry.fate == "confirmed"]
     return kept[-1] if kept else None
+
+
+def _found(studies: StoredStudies, listed: tuple[Entry, ...]) -> Entry | None:
+    """The last training of the network that a finished search has found, else its best so far."""
+    last, result = studies.roles[-1], studies.result()
+    own = [entry for entry in listed if entry.role == last and entry.place is not None]
+    same = [entry for entry in own if entry.architecture == result.architecture]
+    return same[-1] if result.finished and same else _last(listed, last)
 
 
 def _changed(macro: Entry, micro: Entry) -> frozenset[int]:
