@@ -10,6 +10,7 @@ from .._core.commands import (
     FORMAT,
     FROM_FILE,
     JSON,
+    NAMED_NETWORK,
     OUT,
     OVERWRITE,
     SEED,
@@ -17,7 +18,7 @@ from .._core.commands import (
     STORED_DATA_FOLDER,
 )
 from ..errors import SearchError
-from ._arguments import FromFile, Json, Name, Seed, Storage
+from ._arguments import FromFile, Json, Name, NetworkName, Seed, Storage
 from ._declared import typed
 from ._output import errors, opened, print_json, quiet_optuna, say
 
@@ -36,6 +37,7 @@ def export(  # noqa: PLR0913 - a parameter for each option
     overwrite: Annotated[bool, typed(OVERWRITE)] = OVERWRITE.default,
     check_test: Annotated[bool, typed(CHECK_TEST)] = CHECK_TEST.default,
     data_root: Annotated[str | None, typed(STORED_DATA_FOLDER)] = STORED_DATA_FOLDER.default,
+    network: NetworkName = NAMED_NETWORK.default,
     as_json: Json = JSON.default,
 ) -> None:
     """Hand over the trained network as a file that is used without this package."""
@@ -57,6 +59,7 @@ def export(  # noqa: PLR0913 - a parameter for each option
             overwrite=overwrite,
             check_test=check_test,
             data_root=data_root,
+            network=network,
         )
     print_json(exported.to_json()) if as_json else _print(exported)
     if exported.no_artifact is not None:
