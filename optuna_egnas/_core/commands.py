@@ -153,6 +153,16 @@ WALK = Declared(
     default=False,
     option=Option(flag="--walk", help="print only the walk, and what was trained beside it"),
 )
+FRONT = Declared(
+    name="front",
+    kind=bool,
+    default=False,
+    option=Option(
+        flag="--front",
+        help="print the networks that no other one beats in accuracy, parameters, "
+        "multiply-accumulates and latency, which is measured now",
+    ),
+)
 WITHIN = Declared(
     name="within",
     kind=float | None,

@@ -13,9 +13,9 @@ from .._storage.link import Link
 from ..errors import SearchError
 from ..evaluation.engine.candidate import Task, train_as
 from ..evaluation.engine.conditions import conditions
+from ..evaluation.engine.device import choose_device
 from .identity import stored_images, stored_recipe
 from .named import find_trial
-from .plan import choose_device
 from .setup import moved
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from ...evaluation.data.labelled import LabelledImages, TrainingData, load_train
 from ...evaluation.data.options import DataOptions
 from ...evaluation.engine.checkpoint import Checkpoints
 from ...evaluation.engine.conditions import plain_modes
+from ...evaluation.engine.device import choose_device
 from ...evaluation.engine.precision import check_precision
 from ...options import TrainOptions
 from ..identity import (
@@ -43,7 +44,6 @@ from ..identity import (
     stored_training,
 )
 from ..named import wanted_network
-from ..plan import choose_device
 from ..setup import moved
 from ..studies import LinkedStudies, load_linked_studies
 
