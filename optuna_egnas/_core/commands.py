@@ -239,6 +239,14 @@ CHECK_TEST = Declared(
         flag="--check-test", help="read the test images again and compare with the report"
     ),
 )
+BENCHMARK = Declared(
+    name="benchmark",
+    kind=bool,
+    default=False,
+    option=Option(
+        flag="--benchmark", help="time the file that is written, with one image and with 64"
+    ),
+)
 STORED_DATA_FOLDER = Declared(
     name="data_root",
     kind=str | None,

@@ -35,6 +35,7 @@ def export(  # noqa: PLR0913 - public; all but two by name
     check_test: bool = False,
     data_root: str | None = None,
     network: str | None = None,
+    benchmark: bool = False,
 ) -> Exported:
     """Hand over a trained network as a file that is used without this package.
 
@@ -54,6 +55,7 @@ def export(  # noqa: PLR0913 - public; all but two by name
             gets as many right as was reported; for a search only.
         data_root: the folder of the data sets' files here; default: where they were at first.
         network: which network of a search, by a name that `train` takes; default: what it found.
+        benchmark: whether to time the file by its own runtime, at batch 1 and 64.
 
     Raises:
         InvalidSpace: there is no such format.
@@ -76,7 +78,9 @@ def export(  # noqa: PLR0913 - public; all but two by name
                 "got a network alone."
             )
         trained = source if isinstance(source, TrainedNetwork) else read_trained(Path(source))
-        return export_network(trained, file, format=format, overwrite=overwrite)
+        return export_network(
+            trained, file, format=format, overwrite=overwrite, benchmark=benchmark
+        )
     test: LabelledImages | None = stored_test(source, data_root) if check_test else None
     images = _training_images(source, data_root)
     exported = export_network(
@@ -87,6 +91,7 @@ def export(  # noqa: PLR0913 - public; all but two by name
         kind="generated images" if images is None else "training images",
         test=test,
         overwrite=overwrite,
+        benchmark=benchmark,
     )
     return _uploaded(source, exported)
 
