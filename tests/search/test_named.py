@@ -173,6 +173,8 @@ def test_within_picks_the_smallest_that_is_near() -> None:
     assert smallest_within(networks, 0).name == "best"
     assert smallest_within(networks, 1).name == "far"
     assert smallest_within(networks[::-1], 0.5).name == "near"
+    better = scored(name="equal, more accurate", score=0.946, params=500, macs=3000)
+    assert smallest_within((*networks, better), 0.5).name == "equal, more accurate"
     with pytest.raises(SearchError, match="must be trained to the end first, but none is yet"):
         smallest_within((), 0.5)
 
