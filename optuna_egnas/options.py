@@ -16,6 +16,7 @@ from ._core.commands import (
     CHECKPOINT_EVERY,
     CHECKPOINT_SECONDS,
     DATA_FOLDER,
+    NETWORK,
     PRECISION,
     SKIP_BROKEN,
 )
@@ -204,6 +205,7 @@ class TrainOptions:
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    network: str | None = shared(None, NETWORK)
     ema: float | None = option(
         None,
         flag="--ema",

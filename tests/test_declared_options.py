@@ -175,6 +175,7 @@ def test_an_option_of_a_command_is_that_of_its_declaration(each: Declared) -> No
         (commands.SEEDS, ["train", "digits"]),
         (commands.SIMULATED, ["replay", "walk.json"]),
         (commands.PORT, ["dashboard"]),
+        (commands.WITHIN, ["show", "digits", "--front"]),
     ],
     ids=named,
 )
@@ -192,7 +193,7 @@ def test_every_bound_of_a_command_is_tested() -> None:
     # That of --top needs a trained network: tests/cli/test_cli_export.py.
     bounded = {each.name for each in ALONE if each.option.bounds}
 
-    assert bounded == {"workers", "epochs", "seeds", "top", "port"}
+    assert bounded == {"workers", "epochs", "seeds", "top", "port", "within"}
 
 
 def test_a_flag_is_declared_once() -> None:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._core.commands import DEVICE, FROM_FILE, GIVEN_NAME, JSON, ONLY_NAME, SEED, STORAGE, YES
+from .._core.commands import (
+    DEVICE,
+    FROM_FILE,
+    GIVEN_NAME,
+    JSON,
+    NAMED_NETWORK,
+    ONLY_NAME,
+    SEED,
+    STORAGE,
+    YES,
+)
 from ..errors import SearchError
 from ..evaluation.data.paths import readable
 from ._declared import told, typed
@@ -37,6 +47,7 @@ Name = Annotated[str | None, typer.Argument(help=told(ONLY_NAME), autocompletion
 GivenName = Annotated[str, typer.Argument(help=told(GIVEN_NAME), autocompletion=complete_name)]
 Device = Annotated[str, typed(DEVICE)]
 Seed = Annotated[int | None, typed(SEED)]
+NetworkName = Annotated[str | None, typed(NAMED_NETWORK)]
 FromFile = Annotated[Path | None, typed(FROM_FILE)]
 Json = Annotated[bool, typed(JSON)]
 Yes = Annotated[bool, typed(YES, "-y")]

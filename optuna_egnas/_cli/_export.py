@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from .._core.commands import (
+    BENCHMARK,
     CHECK_TEST,
     FORMAT,
     FROM_FILE,
     JSON,
+    NAMED_NETWORK,
     OUT,
     OVERWRITE,
     SEED,
@@ -17,12 +19,13 @@ from .._core.commands import (
     STORED_DATA_FOLDER,
 )
 from ..errors import SearchError
-from ._arguments import FromFile, Json, Name, Seed, Storage
+from ._arguments import FromFile, Json, Name, NetworkName, Seed, Storage
 from ._declared import typed
 from ._output import errors, opened, print_json, quiet_optuna, say
 
 if TYPE_CHECKING:
     from .._search.studies import LinkedStudies
+    from ..evaluation.trained.benchmark import Benchmark
     from ..evaluation.trained.export import Exported
 
 
@@ -36,6 +39,8 @@ def export(  # noqa: PLR0913 - a parameter for each option
     overwrite: Annotated[bool, typed(OVERWRITE)] = OVERWRITE.default,
     check_test: Annotated[bool, typed(CHECK_TEST)] = CHECK_TEST.default,
     data_root: Annotated[str | None, typed(STORED_DATA_FOLDER)] = STORED_DATA_FOLDER.default,
+    network: NetworkName = NAMED_NETWORK.default,
+    benchmark: Annotated[bool, typed(BENCHMARK)] = BENCHMARK.default,
     as_json: Json = JSON.default,
 ) -> None:
     """Hand over the trained network as a file that is used without this package."""
@@ -57,6 +62,8 @@ def export(  # noqa: PLR0913 - a parameter for each option
             overwrite=overwrite,
             check_test=check_test,
             data_root=data_root,
+            network=network,
+            benchmark=benchmark,
         )
     print_json(exported.to_json()) if as_json else _print(exported)
     if exported.no_artifact is not None:
@@ -80,4 +87,15 @@ def _print(exported: Exported) -> None:
         say(
             f"test images read again: {exported.test_correct} of {network.n_test} right, "
             "as reported"
+        )
+    if exported.benchmark is not None:
+        _print_benchmark(exported.benchmark)
+
+
+def _print_benchmark(benchmark: Benchmark) -> None:
+    for each in benchmark.latencies:
+        say(
+            f"batch {each.batch}: {1000 * each.median:.3f} ms median, {1000 * each.p95:.3f} ms at "
+            f"the 95th percentile of {each.runs} runs ({benchmark.runtime}, CPU, "
+            f"{benchmark.threads} thread)"
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._core.commands import FROM_FILE, JSON, ONLY_NAME, SEED, STORAGE, TOP
+from .._core.commands import FROM_FILE, JSON, NAMED_NETWORK, ONLY_NAME, SEED, STORAGE, TOP
 from ..errors import SearchError
-from ._arguments import FromFile, Json, Seed, Storage
+from ._arguments import FromFile, Json, NetworkName, Seed, Storage
 from ._declared import typed
 from ._output import errors, opened, print_json, quiet_optuna, say
 
@@ -23,6 +23,7 @@ def predict(  # noqa: PLR0913 - a parameter for each option
     name: Annotated[str | None, typed(ONLY_NAME)] = ONLY_NAME.default,
     seed: Seed = SEED.default,
     source: FromFile = FROM_FILE.default,
+    network: NetworkName = NAMED_NETWORK.default,
     top: Annotated[int, typed(TOP)] = TOP.default,
     as_json: Json = JSON.default,
 ) -> None:
@@ -31,9 +32,9 @@ def predict(  # noqa: PLR0913 - a parameter for each option
     from ..evaluation.trained.prediction import predict as guess
 
     quiet_optuna()
-    if source is not None and (name is not None or seed is not None):
+    if source is not None and any(each is not None for each in (name, seed, network)):
         raise SearchError("Give a search or --from, but not both.")
-    classifier = _classifier(storage, name, seed, source)
+    classifier = _classifier(storage, name, seed, source, network)
     guesses = guess(classifier, images, top=top)
     if classifier.reading == 1:
         errors.print(FIRST_READING.format("network"))
@@ -50,7 +51,11 @@ def predict(  # noqa: PLR0913 - a parameter for each option
 
 
 def _classifier(
-    storage: str, name: str | None, seed: int | None, source: Path | None
+    storage: str,
+    name: str | None,
+    seed: int | None,
+    source: Path | None,
+    network: str | None,
 ) -> Classifier:
     from .._search.final.stored import load_final
     from ..evaluation.trained.prediction import Classifier, read_classifier
@@ -59,4 +64,4 @@ def _classifier(
     if source is not None:
         return read_classifier(source)
     with _show.storage_trouble(storage):
-        return Classifier.of(load_final(opened(storage, name), seed))
+        return Classifier.of(load_final(opened(storage, name), seed, network=network))

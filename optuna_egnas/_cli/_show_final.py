@@ -96,8 +96,11 @@ class Display:
             )
 
 
-def print_final(result: FinalResult, storage: str) -> None:
-    """The tests over all seeds, class by class, and how sure the networks were."""
+def print_final(result: FinalResult, storage: str, network: str | None = None) -> None:
+    """The tests over all seeds, class by class, and how sure the networks were.
+
+    `network` is the name by which the network was asked for; None: what the search found.
+    """
     _print_summary(result)
     report = result.report
     _print_classes(result, report)
@@ -110,17 +113,35 @@ def print_final(result: FinalResult, storage: str) -> None:
                 "training was cut off between its test and its record.",
                 soft_wrap=True,
             )
-    if result.earlier:
+    _print_earlier(result)
+    name, url = shell_word(result.name), shell_word(shown(storage))
+    which = "" if network is None else f" --network {shell_word(network)}"
+    out.print("Next:")
+    out.print(f"  egnas train {name} --storage {url}{which} --seeds {len(result.records) + 2}")
+    out.print(f"  egnas export {name} --storage {url}{which} --format python")
+    out.print(f"  optuna-dashboard {url} --artifact-dir {shell_word(result.artifacts)}")
+
+
+def _print_earlier(result: FinalResult) -> None:
+    """What the test images were read for before these trainings."""
+    of_this = result.earlier - result.earlier_networks
+    if of_this:
         out.print(
-            f"The test images were read before, for {result.earlier} trainings with other "
+            f"The test images were read before, for {_trainings(of_this)} with other "
             "settings: if those results guided these settings, the test has selected them.",
             soft_wrap=True,
         )
-    name, url = shell_word(result.name), shell_word(shown(storage))
-    out.print("Next:")
-    out.print(f"  egnas train {name} --storage {url} --seeds {len(result.records) + 2}")
-    out.print(f"  egnas export {name} --storage {url} --format python")
-    out.print(f"  optuna-dashboard {url} --artifact-dir {shell_word(result.artifacts)}")
+    if result.earlier_networks:
+        out.print(
+            f"The test images were read before, for {_trainings(result.earlier_networks)} of "
+            "another network: who chooses between the networks by these results has selected by "
+            "the test.",
+            soft_wrap=True,
+        )
+
+
+def _trainings(count: int) -> str:
+    return "1 training" if count == 1 else f"{count} trainings"
 
 
 def _print_summary(result: FinalResult) -> None:

@@ -23,7 +23,7 @@ def train(  # noqa: PLR0913 - a parameter for each option
     chosen: Chosen,
     as_json: Json = JSON.default,
 ) -> None:
-    """Train the network found, test it once, keep it; goes on where it was stopped."""
+    """Train the network found, or another, test it once, keep it; goes on where it stopped."""
     from .._search.final import train as _final
     from .._search.identity import reading_note
     from . import _show_final
@@ -43,4 +43,7 @@ def train(  # noqa: PLR0913 - a parameter for each option
                 options=options,
                 watch=display.show,
             )
-    print_json(result.to_json()) if as_json else _show_final.print_final(result, storage)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        _show_final.print_final(result, storage, options.network)

@@ -38,6 +38,13 @@ CHECKPOINT_EVERY = Option(
 CHECKPOINT_SECONDS = 10.0
 """The default of CHECKPOINT_EVERY."""
 
+NETWORK = Option(
+    flag="--network",
+    help="the network: the name of a study for the best of it, largest, trial:ROLE/NUMBER, or "
+    "within:POINTS for the smallest within so many points of the best",
+    default="what the search found",
+)
+
 AS_STORED = "as stored"
 IN_FOLDER = "data in the working directory"
 
@@ -146,6 +153,27 @@ WALK = Declared(
     default=False,
     option=Option(flag="--walk", help="print only the walk, and what was trained beside it"),
 )
+FRONT = Declared(
+    name="front",
+    kind=bool,
+    default=False,
+    option=Option(
+        flag="--front",
+        help="print the networks that no other one beats in accuracy, parameters, "
+        "multiply-accumulates and latency, which is measured now",
+    ),
+)
+WITHIN = Declared(
+    name="within",
+    kind=float | None,
+    default=None,
+    option=Option(
+        flag="--within",
+        help="name the smallest network within so many points of the best one, with --front",
+        at_least=0,
+        at_most=100,
+    ),
+)
 CSV = Declared(
     name="csv",
     kind=bool,
@@ -190,6 +218,7 @@ SEED = Declared(
         flag="--seed", help="the seed of one of several final trainings", default="the lowest"
     ),
 )
+NAMED_NETWORK = Declared(name="network", kind=str | None, default=None, option=NETWORK)
 FROM_FILE = Declared(
     name="from",
     kind=Path | None,
@@ -208,6 +237,14 @@ CHECK_TEST = Declared(
     default=False,
     option=Option(
         flag="--check-test", help="read the test images again and compare with the report"
+    ),
+)
+BENCHMARK = Declared(
+    name="benchmark",
+    kind=bool,
+    default=False,
+    option=Option(
+        flag="--benchmark", help="time the file that is written, with one image and with 64"
     ),
 )
 STORED_DATA_FOLDER = Declared(

@@ -181,6 +181,10 @@ class Method:
         ahead = spaces[self.roles[0].name].frontier(History(), 6)
         return [] if isinstance(ahead, Done) else [each.candidate.architecture for each in ahead]
 
+    def largest(self, spaces: Mapping[str, Space]) -> Network | None:
+        """The network with most parameters that fits the limits; None, the default: not known."""
+        return None
+
     def survey(self, spaces: Mapping[str, Space]) -> Survey | None:
         """What the spaces hold, for the forecast; nothing by default."""
         return None

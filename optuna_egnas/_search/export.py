@@ -34,6 +34,8 @@ def export(  # noqa: PLR0913 - public; all but two by name
     overwrite: bool = False,
     check_test: bool = False,
     data_root: str | None = None,
+    network: str | None = None,
+    benchmark: bool = False,
 ) -> Exported:
     """Hand over a trained network as a file that is used without this package.
 
@@ -52,11 +54,13 @@ def export(  # noqa: PLR0913 - public; all but two by name
         check_test: whether to read the test images again, and to see that the exported network
             gets as many right as was reported; for a search only.
         data_root: the folder of the data sets' files here; default: where they were at first.
+        network: which network of a search, by a name that `train` takes; default: what it found.
+        benchmark: whether to time the file by its own runtime, at batch 1 and 64.
 
     Raises:
         InvalidSpace: there is no such format.
-        SearchError: there is no trained network, a file cannot be read or written, a package is
-            missing, or what was written does not calculate the same and was removed again.
+        SearchError: there is no such trained network, a file cannot be read or written, a package
+            is missing, or what was written does not calculate the same and was removed again.
         DataError: the test images are to be read, and are not there.
 
     Examples:
@@ -68,23 +72,26 @@ def export(  # noqa: PLR0913 - public; all but two by name
     """
     file = None if out is None else Path(out)
     if not isinstance(source, LinkedStudies):
-        if check_test or seed is not None:
+        if check_test or seed is not None or network is not None:
             raise SearchError(
-                "A seed can be chosen, and a test be checked, for a search only, but got a "
-                "network alone."
+                "A seed or a network can be chosen, and a test be checked, for a search only, but "
+                "got a network alone."
             )
-        network = source if isinstance(source, TrainedNetwork) else read_trained(Path(source))
-        return export_network(network, file, format=format, overwrite=overwrite)
+        trained = source if isinstance(source, TrainedNetwork) else read_trained(Path(source))
+        return export_network(
+            trained, file, format=format, overwrite=overwrite, benchmark=benchmark
+        )
     test: LabelledImages | None = stored_test(source, data_root) if check_test else None
     images = _training_images(source, data_root)
     exported = export_network(
-        load_final(source, seed),
+        load_final(source, seed, network=network),
         file,
         format=format,
         images=images,
         kind="generated images" if images is None else "training images",
         test=test,
         overwrite=overwrite,
+        benchmark=benchmark,
     )
     return _uploaded(source, exported)
 

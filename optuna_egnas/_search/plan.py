@@ -14,8 +14,6 @@ from .._core.method import DEFAULT, method
 from .._core.problem import Space
 from .._core.recipe import Recipe
 from .._core.role import TASK
-from .._core.text import short
-from ..errors import SearchError
 from ..evaluation.data.labelled import (
     LabelledImages,
     TrainingData,
@@ -26,6 +24,7 @@ from ..evaluation.data.labelled import (
 )
 from ..evaluation.data.paths import counted, named, readable
 from ..evaluation.engine.conditions import plain_modes
+from ..evaluation.engine.device import choose_device
 from ..evaluation.engine.precision import AUTO, check_precision
 from ..options import SearchOptions
 from .identity import asked_recipes, decided_recipe, reading_of
@@ -210,24 +209,6 @@ def _over(
         fields_kept = {name: value for name, value in stored.items() if name not in left | follows}
         over[role] = {**fields_kept, **own}
     return over
-
-
-def choose_device(device: str) -> torch.device:
-    """The device of this name; `auto` takes CUDA, else Apple's MPS, else the CPU."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise SearchError(
-            "`device` must be auto or one that torch can use here, "
-            f"but got {short(device)}: {reason}"
-        ) from None
-    return chosen
 
 
 def default_name(data: str | Sequence[Any] | Dataset[Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,12 @@ from .._core.epoch import EpochRecord
 from .._core.method import Method
 from .._storage.attributes import of_trial
 from .._storage.link import Link
-from .._storage.private import all_trials
 from ..errors import SearchError
 from ..evaluation.engine.candidate import Task, train_as
 from ..evaluation.engine.conditions import conditions
+from ..evaluation.engine.device import choose_device
 from .identity import stored_images, stored_recipe
-from .plan import choose_device
+from .named import find_trial
 from .setup import moved
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def rerun(studies: LinkedStudies, trial: str) -> Rerun:
         SearchError: there is no such trial, it has no values, or its data are not stored.
         DataError: the data are not there any more.
     """
-    role, stored = _find(studies, trial)
+    role, stored = find_trial(studies, trial)
     reader = studies.reader(role)
     candidate = reader.candidate(stored) if reader is not None else None
     values = [value for _, value in sorted(stored.intermediate_values.items())]
@@ -92,20 +91,6 @@ def rerun(studies: LinkedStudies, trial: str) -> Rerun:
         valid_accuracy=tuple(record.valid_accuracy for record in records),
         differences=tuple(_differences(stored, values, records)),
     )
-
-
-def _find(studies: LinkedStudies, trial: str) -> tuple[str, FrozenTrial]:
-    role, _, number_text = trial.partition("/")
-    if role not in studies.roles or not re.fullmatch(r"\d{1,18}", number_text):
-        named = " or ".join(f"{each}/N" for each in studies.roles)
-        raise SearchError(f"A trial must be named {named}, but got {trial!r}.")
-    trials = all_trials(studies.study(role))
-    number = int(number_text)
-    if number >= len(trials):
-        raise SearchError(
-            f"`N` of {role}/N must be less than {len(trials)}, but got {role}/{number}."
-        )
-    return role, trials[number]
 
 
 def _task(studies: LinkedStudies, link: Link, reader: Reader, stored: FrozenTrial) -> Task:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
 
+    from .front import Front
+
 
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
 PATIENCE = 2.0
@@ -76,6 +78,19 @@ class LinkedStudies(StoredStudies):
     def frontier(self, role: str, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` trainings of one study that nobody has; none: all left is in flight."""
         return MethodSampler().frontier(self.study(role), k)
+
+    def front(self, *, device: str = "auto") -> Front:
+        """The networks that no other one beats in accuracy, size, calculations and latency.
+
+        Their latencies are measured now, on this device: `auto` takes a GPU where there is one.
+
+        Raises:
+            SearchError: nothing was trained to the end yet, or there is no such device.
+        """
+        # Here, not above: it loads torch.
+        from .front import measured_front
+
+        return measured_front(self, device=device)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -28,8 +28,8 @@ from .._storage.urls import full_url
 from ..errors import EgnasError
 from ..evaluation.account import Progress
 from ..evaluation.engine.conditions import plain_modes
+from ..evaluation.engine.device import choose_device
 from .identity import stored_images, stored_recipe
-from .plan import choose_device
 from .run import run as run_alone
 from .setup import Setup, assemble, prepare
 from .studies import load_linked_studies

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optuna.artifacts import ArtifactMeta
     from optuna.study import Study
 
+    from .._core.network import Network
     from .artifacts import Store
     from .studies import StoredStudies
 
@@ -83,16 +84,24 @@ def all_finals(studies: StoredStudies) -> tuple[FinalRecord, ...]:
 
 
 def finals(
-    studies: StoredStudies, settings: FinalSettings | None = None
+    studies: StoredStudies,
+    settings: FinalSettings | None = None,
+    *,
+    network: Network | None = None,
 ) -> tuple[FinalRecord, ...]:
-    """The final trainings that have ended with these settings, by their seeds.
+    """The final trainings that have ended with the same settings, by their seeds.
 
-    `settings`: default: those of the one that has ended last.
+    Args:
+        studies: those of the search.
+        settings: default: those of the one of the network that has ended last.
+        network: default: the one that the search has found.
     """
-    found = all_finals(studies)
-    if settings is None and found:
-        settings = found[-1].settings
-    chosen = [record for record in found if record.settings == settings]
+    ended = all_finals(studies)
+    if settings is None and ended:
+        network = network or studies.result().architecture
+        latest = [record.settings for record in ended if record.settings.architecture == network]
+        settings = latest[-1] if latest else None
+    chosen = [record for record in ended if record.settings == settings]
     return tuple(sorted(chosen, key=lambda record: record.seed))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,24 @@ def test_json_says_what_was_compared(egnas: Shell) -> None:
     assert found["network"]["test_correct"] == load_final(opened(egnas)).test_correct
     assert "weights" not in found["network"]
     assert found["test_correct"] is None, "nobody has asked to read the test images"
+
+
+def test_the_file_is_timed(egnas: Shell) -> None:
+    ran = egnas("export", "--format", "onnx", "--out", "timed.onnx", "--benchmark")
+
+    assert (ran.code, ran.err) == (0, "")
+    one, many = ran.out.splitlines()[-2:]
+    for line, batch in ((one, 1), (many, 64)):
+        found = re.fullmatch(
+            rf"batch {batch}: ([\d.]+) ms median, ([\d.]+) ms at the 95th percentile of "
+            r"\d+ runs \(onnxruntime \S+, CPU, 1 thread\)",
+            line,
+        )
+        assert found and 0 < float(found[1]) <= float(found[2]), line
+    again = egnas("export", "--format", "onnx", "--out", "timed.onnx", "--benchmark", "--json")
+    said = again.record["benchmark"]
+    assert said["runtime"].startswith("onnxruntime ") and said["threads"] == 1
+    assert [each["batch"] for each in said["latencies"]] == [1, 64]
 
 
 def test_a_file_is_enough(egnas: Shell, tmp_path: Path) -> None:

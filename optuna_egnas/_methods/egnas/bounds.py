@@ -102,9 +102,9 @@ class ChainSpace(AutomatonSpace):
         ]
 
     def details(self, network: Network) -> tuple[str, ...]:
-        """Operation and kernel size of each layer, where they are not all alike."""
+        """Operation and kernel size of each layer, where they are not all as at the start."""
         chain = as_chain(network)
-        if len(set(chain.ops)) == len(set(chain.kernels)) == 1:
+        if {*chain.ops} == {START_OP} and {*chain.kernels} == {START_KERNEL}:
             return ()
         layers = zip(chain.ops, chain.kernels, strict=True)
         return tuple(f"{op} {kernel}x{kernel}" for op, kernel in layers)

@@ -145,6 +145,12 @@ class Egnas(Method):
         assert isinstance(macro, MacroSpace)
         return [*sample(macro)]
 
+    def largest(self, spaces: Mapping[str, Space]) -> Network:
+        """The chain of the macro space with most parameters that fits; of equals the deepest."""
+        macro = spaces["macro"]
+        assert isinstance(macro, MacroSpace)
+        return largest_chain(macro)
+
     def survey(self, spaces: Mapping[str, Space]) -> SpaceSurvey:
         """How many chains there are, their sizes, and how many fit the limits."""
         macro = spaces["macro"]

@@ -24,6 +24,7 @@ class FinalResult:
         reports: the test of each.
         earlier: trainings of this search with other settings, whose tests were read before: who
             has looked at them to choose these settings has selected by the test images.
+        earlier_networks: how many of these are trainings of other networks of the search.
         artifacts: where the files are.
 
     Examples:
@@ -44,6 +45,7 @@ class FinalResult:
     reports: tuple[Report, ...]
     earlier: int
     artifacts: str
+    earlier_networks: int = 0
 
     @property
     def test_accuracy(self) -> float:
@@ -95,5 +97,6 @@ class FinalResult:
                 for record, report in trainings
             ],
             "earlier_tests": self.earlier,
+            "earlier_networks": self.earlier_networks,
             "artifacts": self.artifacts,
         }

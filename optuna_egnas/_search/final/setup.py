@@ -30,6 +30,7 @@ from ...evaluation.data.labelled import LabelledImages, TrainingData, load_train
 from ...evaluation.data.options import DataOptions
 from ...evaluation.engine.checkpoint import Checkpoints
 from ...evaluation.engine.conditions import plain_modes
+from ...evaluation.engine.device import choose_device
 from ...evaluation.engine.precision import check_precision
 from ...options import TrainOptions
 from ..identity import (
@@ -42,13 +43,15 @@ from ..identity import (
     stored_test,
     stored_training,
 )
-from ..plan import choose_device
+from ..named import wanted_network
 from ..setup import moved
 from ..studies import LinkedStudies, load_linked_studies
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from torch.utils.data import Dataset
+
+    from ..._core.network import Network
 
     Given = Sequence[Any] | Dataset[Any]
 
@@ -126,8 +129,9 @@ def prepare_final(  # noqa: PLR0913 - as `train`, which is public
     if isinstance(studies, str):
         studies = load_linked_studies(storage=storage, name=studies)
     _check_found(studies, unfinished=options.unfinished)
+    network = wanted_network(studies, options.network)
     content, read_test = _sources(studies, data, test, options)
-    settings, training = _settings(studies, content, epochs, options)
+    settings, training = _settings(studies, network, content, epochs, options)
     check_precision(settings.recipe.get("precision", "fp32"), where)
     _check_not_trained_otherwise(studies, settings, again=options.again)
     trained = {record.seed for record in finals(studies, settings)}
@@ -200,17 +204,21 @@ def _sources(
 
 
 def _settings(
-    studies: LinkedStudies, content: TrainingData, epochs: int | None, options: TrainOptions
+    studies: LinkedStudies,
+    network: Network,
+    content: TrainingData,
+    epochs: int | None,
+    options: TrainOptions,
 ) -> tuple[FinalSettings, LabelledImages]:
     """The settings, and the images to train on: what is not given is as it was begun before."""
-    link, architecture = studies.link, studies.result().architecture
-    assert architecture is not None
+    link = studies.link
     chosen = _joined(*stored_split(link, content))
-    begun = [each.settings for each in all_begun(studies)]
-    before = begun[-1] if begun and begun[-1].architecture == architecture else None
-    if before is None:
+    begun = _begun(studies, network)
+    if begun:
+        before = begun[-1]
+    else:
         before = FinalSettings(
-            architecture=architecture,
+            architecture=network,
             epochs=default_epochs(len(chosen.labels), _longest(studies), final_recipe(link)),
             recipe=final_recipe(link).to_json(),
             n_train=len(chosen.labels),
@@ -235,13 +243,22 @@ def _longest(studies: LinkedStudies) -> int:
     return max(step.proposal.candidate.epochs or 0 for walk in walks for step in walk.steps)
 
 
+def _begun(studies: LinkedStudies, network: Network) -> list[FinalSettings]:
+    """The settings with which final trainings of this network have begun, the latest last."""
+    begun = [each.settings for each in all_begun(studies)]
+    return [settings for settings in begun if settings.architecture == network]
+
+
 def _check_not_trained_otherwise(
     studies: LinkedStudies, settings: FinalSettings, *, again: bool
 ) -> None:
-    others = [record for record in all_finals(studies) if record.settings != settings]
-    begun = [each.settings for each in all_begun(studies)]
+    """Refuse other settings of the same network; another network is another training."""
+    network = settings.architecture
+    same = [record for record in all_finals(studies) if record.settings.architecture == network]
+    others = [record for record in same if record.settings != settings]
     # Those begun last may go on: `again` was given when they began.
-    if not others or again or settings in begun[-1:] or finals(studies, settings):
+    begun = _begun(studies, network)[-1:]
+    if not others or again or settings in begun or finals(studies, settings):
         return
     there, here = _flat(others[-1].settings), _flat(settings)
     differences = [
@@ -257,7 +274,8 @@ def _check_not_trained_otherwise(
 
 def _flat(settings: FinalSettings) -> dict[str, Any]:
     values = settings.to_json()
-    return {**values.pop("recipe"), **values.pop("architecture"), **values}
+    del values["architecture"]
+    return {**values.pop("recipe"), **values}
 
 
 def _joined(first: LabelledImages, second: LabelledImages) -> LabelledImages:

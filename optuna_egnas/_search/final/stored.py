@@ -17,6 +17,7 @@ from ..._storage.artifacts import open_artifacts
 from ..._storage.final_records import FinalRecord, FinalSettings
 from ..._storage.final_results import (
     FINAL,
+    all_finals,
     artifacts_of,
     finals,
     place_of_artifacts,
@@ -24,6 +25,7 @@ from ..._storage.final_results import (
 from ..._storage.private import write_attribute
 from ..._storage.upload import upload_file
 from ...errors import SearchError
+from ..named import named_network
 
 if TYPE_CHECKING:
     from ...evaluation.trained.network_file import TrainedNetwork
@@ -81,18 +83,24 @@ def store_final(  # noqa: PLR0913 - one attribute of the trial each
     return record
 
 
-def load_final(studies: LinkedStudies, seed: int | None = None) -> TrainedNetwork:
+def load_final(
+    studies: LinkedStudies, seed: int | None = None, *, network: str | None = None
+) -> TrainedNetwork:
     """The network of a final training, from where the search keeps its artifacts.
 
-    `seed`: default: the lowest one that there is, not the best on the test images: to choose by
-    them would be a selection, whose figures are no longer those of a test.
+    Args:
+        studies: those of the search.
+        seed: default: the lowest one that there is, not the best on the test images: to choose by
+            them would be a selection, whose figures are no longer those of a test.
+        network: its name, as `named_network` reads it; default: what the search found.
 
     Raises:
-        SearchError: there is no such training yet, its file is not there, or it is damaged.
+        SearchError: there is no such network or training yet, its file is not there, or it is
+            damaged.
     """
     from ...evaluation.trained.network_file import unpacked
 
-    record = _chosen(studies, seed)
+    record = _chosen(studies, seed, network)
     content = _content(studies, record.artifact_id, record.file_name)
     return unpacked(content, record.file_name)
 
@@ -143,13 +151,14 @@ def _file_name(studies: LinkedStudies, seed: int) -> str:
     return f"{readable.decode(errors='ignore')}-seed{seed}"
 
 
-def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
-    found = finals(studies)
+def _chosen(studies: LinkedStudies, seed: int | None, network: str | None = None) -> FinalRecord:
+    named = None if network is None else named_network(studies, network)
+    found = finals(studies, network=named)
+    train = f"egnas train {shell_word(studies.name)}"
+    if network is not None:
+        train = f"{train} --network {shell_word(network)}"
     if not found:
-        raise SearchError(
-            f"The search {studies.name!r} has no trained network yet: run "
-            f"`egnas train {shell_word(studies.name)}` first."
-        )
+        raise SearchError(_untrained(studies, network, train))
     if seed is None:
         return found[0]
     chosen = next((record for record in found if record.seed == seed), None)
@@ -157,10 +166,22 @@ def _chosen(studies: LinkedStudies, seed: int | None) -> FinalRecord:
         there = ", ".join(str(record.seed) for record in found)
         raise SearchError(
             f"`seed` must be that of a final training of {studies.name!r} (there are: {there}), "
-            f"but got seed={seed}. `egnas train {shell_word(studies.name)} --seeds {seed + 1}` "
-            "trains it."
+            f"but got seed={seed}. `{train} --seeds {seed + 1}` trains it."
         )
     return chosen
+
+
+def _untrained(studies: LinkedStudies, network: str | None, train: str) -> str:
+    """One line on a network that must be trained first."""
+    if network is not None:
+        return (
+            f"`network` must be one that is finally trained, but got network={network!r}: run "
+            f"`{train}` first."
+        )
+    others = dict.fromkeys(record.settings.architecture for record in all_finals(studies))
+    listed = ", ".join(studies.link.space.describe(each) for each in others)
+    other = f" of what it found, but others ({listed})" if others else ""
+    return f"The search {studies.name!r} has no trained network yet{other}: run `{train}` first."
 
 
 def upload(studies: LinkedStudies, file_name: str, content: bytes) -> str:

@@ -142,6 +142,11 @@ def run_final(setup: FinalSetup) -> FinalResult:
             writer.update(last=True)
     records = finals(studies, setup.settings)
     architecture = setup.settings.architecture
+    before = [
+        record.settings
+        for record in all_finals(studies)
+        if record.stored < records[0].stored and record.settings != setup.settings
+    ]
     return FinalResult(
         name=studies.name,
         settings=setup.settings,
@@ -150,10 +155,8 @@ def run_final(setup: FinalSetup) -> FinalResult:
         macs=space.macs(architecture),
         records=records,
         reports=tuple(read_report(studies, record) for record in records),
-        earlier=sum(
-            record.stored < records[0].stored and record.settings != setup.settings
-            for record in all_finals(studies)
-        ),
+        earlier=len(before),
+        earlier_networks=sum(each.architecture != architecture for each in before),
         artifacts=place_of_artifacts(studies),
     )
 

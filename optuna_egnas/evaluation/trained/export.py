@@ -26,6 +26,7 @@ from ...errors import InvalidSpace, SearchError
 from ..data.paths import is_folder
 from ..engine.augmentation import normalised
 from ..engine.conditions import plain_modes
+from .benchmark import Benchmark, benchmarked
 from .formats import FORMATS, Format
 from .network_file import TrainedNetwork, metadata_of
 from .onnx import Logits
@@ -60,6 +61,7 @@ class Exported:
             read again; as many as those of the trained network.
         artifacts: ids of the files among the artifacts of the search's last study.
         no_artifact: why there are none, where the search keeps artifacts.
+        benchmark: how long the file takes to answer, where that was asked for.
     """
 
     format: str
@@ -72,6 +74,7 @@ class Exported:
     test_correct: int | None = None
     artifacts: tuple[str, ...] = ()
     no_artifact: str | None = None
+    benchmark: Benchmark | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; of the network all but its weights."""
@@ -81,6 +84,7 @@ class Exported:
             "files": [str(file) for file in self.files],
             "network": metadata_of(self.network),
             "artifacts": list(self.artifacts),
+            "benchmark": None if self.benchmark is None else self.benchmark.to_json(),
         }
 
 
@@ -94,6 +98,7 @@ def export_network(  # noqa: PLR0913 - as `export`, which is public
     kind: str = "generated images",
     test: LabelledImages | None = None,
     overwrite: bool = False,
+    benchmark: bool = False,
 ) -> Exported:
     """Write a trained network in one of FORMATS, load it back and compare the two.
 
@@ -106,6 +111,7 @@ def export_network(  # noqa: PLR0913 - as `export`, which is public
         kind: what these images are, in words.
         test: test images, of which both must get the same number right; default: none are read.
         overwrite: whether a file that is there, and is another, may be replaced.
+        benchmark: whether the file is timed by its runtime, on generated images.
 
     Raises:
         InvalidSpace: there is no such format.
@@ -146,6 +152,7 @@ def export_network(  # noqa: PLR0913 - as `export`, which is public
         difference=difference,
         tolerance=tolerance,
         test_correct=trained.test_correct if test is not None else None,
+        benchmark=benchmarked(format, target, generated_images(trained)) if benchmark else None,
     )
 
 

@@ -39,6 +39,7 @@ class Format:
         check: refuses a network that cannot be written so, or missing packages.
         write: writes a network to a file.
         read: what a file that `write` wrote here and now calculates.
+        runtime: the package that calculates it.
     """
 
     suffix: str
@@ -46,6 +47,7 @@ class Format:
     check: Callable[[TrainedNetwork], None]
     write: Callable[[TrainedNetwork, Path], None]
     read: Callable[[Path], Logits]
+    runtime: str = "torch"
 
 
 def described(trained: TrainedNetwork) -> dict[str, Any]:
@@ -192,7 +194,13 @@ FORMATS = {
     "torch-export": Format(
         suffix=".pt2", check=_anything, write=_write_program, read=_read_program
     ),
-    "onnx": Format(suffix=".onnx", check=_needs_onnx, write=_write_onnx, read=_read_onnx),
+    "onnx": Format(
+        suffix=".onnx",
+        check=_needs_onnx,
+        write=_write_onnx,
+        read=_read_onnx,
+        runtime="onnxruntime",
+    ),
     "python": Format(
         suffix=".py", also=".pt", check=_check_operations, write=_write_python, read=_read_python
     ),
