@@ -68,12 +68,16 @@ LAYERS: dict[str, Layer] = {
         STORED | {"evaluation/data", "evaluation/engine", "evaluation/trained"},
         {"torch", "numpy", "onnx", "onnxruntime", "PIL", "psutil"},
     ),
+    "evaluation/rivals": Layer(
+        PURE | {"evaluation/data", "evaluation/rivals"},
+        {"torch", "torchvision", "numpy", "sklearn"},
+    ),
     "evaluation": Layer(EVALUATED, {"torch", "optuna"}),
     "visualization": Layer(STORED | {"visualization"}, {"plotly", "kaleido", "optuna"}),
     "visualization/_dashboard": Layer(STORED | {"visualization"}, {"optuna", "optuna_dashboard"}),
     "options": Layer(EVALUATED, set()),
     "_search": Layer(
-        WORKING | {"_search", "_core/numpy", "visualization/_dashboard"},
+        WORKING | {"_search", "_core/numpy", "visualization/_dashboard", "evaluation/rivals"},
         {"optuna", "torch", "ray", "psutil", "tomli", "sqlalchemy", "PIL"},
     ),
     "_cli": Layer(

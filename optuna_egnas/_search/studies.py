@@ -36,6 +36,7 @@ from .._storage.link import (
 )
 from .._storage.opening import open_storage
 from .._storage.private import all_studies, all_trials, study_attributes
+from .._storage.rivals import compared
 from .._storage.studies import StoredStudies
 from .._storage.urls import DEFAULT_URL
 from ..errors import InvalidSpace, SearchError
@@ -47,6 +48,8 @@ from .same import check_plain, check_same_method, check_same_search
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
+
+    from .._storage.result import Result
 
 
 PACKAGES = ("optuna-egnas", "optuna", "torch", "torchvision", "numpy")
@@ -76,6 +79,14 @@ class LinkedStudies(StoredStudies):
     def frontier(self, role: str, k: int = 1) -> tuple[Proposal, ...] | Done:
         """The next `k` trainings of one study that nobody has; none: all left is in flight."""
         return MethodSampler().frontier(self.study(role), k)
+
+    def result(self) -> Result:
+        """What was found, or the best so far, with the rivals of its last final training.
+
+        Raises:
+            SearchError: a final training or a rival is not stored as this version does.
+        """
+        return replace(super().result(), rivals=compared(self))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

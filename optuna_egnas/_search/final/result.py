@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from ..._core.comparison import Comparison
 from ..._core.report import Report, pooled
 from ..._storage.final_records import FinalRecord, FinalSettings
 
@@ -25,6 +26,7 @@ class FinalResult:
         earlier: trainings of this search with other settings, whose tests were read before: who
             has looked at them to choose these settings has selected by the test images.
         artifacts: where the files are.
+        rivals: the network found beside its rivals, by the first seed; None where there are none.
 
     Examples:
         Goes on from the example of `train`.
@@ -44,6 +46,7 @@ class FinalResult:
     reports: tuple[Report, ...]
     earlier: int
     artifacts: str
+    rivals: Comparison | None = None
 
     @property
     def test_accuracy(self) -> float:
@@ -95,5 +98,6 @@ class FinalResult:
                 for record, report in trainings
             ],
             "earlier_tests": self.earlier,
+            "rivals": self.rivals.to_json() if self.rivals else None,
             "artifacts": self.artifacts,
         }
