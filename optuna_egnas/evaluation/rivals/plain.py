@@ -81,7 +81,8 @@ class Plain(Method):
         for index, (inputs, outputs) in enumerate(listed):
             if index in POOLED:
                 layers.append(nn.MaxPool2d(2, ceil_mode=True))
-            convolution = nn.Conv2d(inputs, outputs, SIDE, padding=SIDE // 2, bias=False)
+            shape: dict[str, Any] = {"padding": SIDE // 2, "bias": False, "device": "meta"}
+            convolution = nn.Conv2d(inputs, outputs, SIDE, **shape).to_empty(device="cpu")
             nn.init.kaiming_normal_(convolution.weight, generator=generator)
             layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
         return _Pooled(layers, drawn_head(listed[-1][1], classes, generator))
@@ -102,7 +103,8 @@ class _Pooled(nn.Module):
 
 def drawn_head(inputs: int, classes: int, generator: Generator) -> nn.Linear:
     """A linear layer with weights from the generator, and biases of 0."""
-    head = nn.Linear(inputs, classes)
+    # Not drawn by torch's own generator, which is none of ours.
+    head = nn.Linear(inputs, classes, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         head.weight.normal_(0.0, inputs**-0.5, generator=generator)
         head.bias.zero_()
