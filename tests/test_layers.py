@@ -295,6 +295,7 @@ EXEMPT = (
     Exempt("evaluation/engine/conditions", "width", "on which networks it was measured"),
     Exempt("evaluation/engine/conditions", "kernel", "that of the operating system"),
     Exempt("evaluation/engine/precision", "depth width", "on which networks it was measured"),
+    Exempt("evaluation/rivals/plain", "width", "that of an image"),
     Exempt("evaluation/trained", "width", "that of an image"),
     Exempt("evaluation/trained", "operation operations", "those of a graph of ONNX or torch"),
     Exempt("visualization", "width", "that of a line, a picture, an image"),

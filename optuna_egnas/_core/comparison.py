@@ -31,7 +31,7 @@ class Rival:
 
     Args:
         name: what it is; those of one kind end with a number.
-        words: more of it, such as its depth; may be empty.
+        words: more of it, such as its size; may be empty.
         params: trainable parameters; None where that says nothing, as of trees.
         macs: multiply-accumulates for an image; None likewise.
         seconds: of training.

@@ -35,6 +35,7 @@ KEYS = {
     "study_user": [
         *("egnas:search", "egnas:start", "egnas:places", "egnas:limits", "egnas:forecast"),
         *("egnas:final:abc:0", "egnas:final-begun:abc", "egnas:final-claim:0"),
+        "egnas:rival:abc:plain CNN",
     ],
     "study_system": ["artifacts:1"],
 }
@@ -160,6 +161,7 @@ def test_what_is_only_shown_hinders_nothing(value: Any, egnas: Shell) -> None:
         ("egnas:final:abc:0", {"newer": 1}, 2),
         ("egnas:final-begun:abc", {"newer": 1}, 2),
         ("egnas:final-claim:0", {"newer": 1}, 2),
+        ("egnas:rival:abc:plain CNN", {"newer": 1}, 2),
     ],
 )
 def test_final_trainings_of_a_newer_version(key: str, value: Any, of: int, egnas: Shell) -> None:

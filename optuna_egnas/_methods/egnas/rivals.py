@@ -37,7 +37,7 @@ def random_chains(
     random, params = Random(f"rivals {seed}"), macro.params(found)
     chains: list[Architecture] = []
     for _ in range(TRIES):
-        chain = _drawn(macro, micro, round(params * (1 + CLOSE)), random)
+        chain = _drawn(macro, micro, int(params * (1 + CLOSE)), random)
         if chain is None or macro.params(chain) < params * (1 - CLOSE):
             continue
         if chain != found and chain not in chains:

@@ -111,7 +111,7 @@ def sizes_of(module: nn.Module, input_shape: Shape) -> tuple[int, int]:
     image = torch.empty((1, *input_shape), device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module.to("meta").eval()(image)
-    # Torch counts a multiply-accumulate as two operations.
+    # Torch counts the multiplication and the addition.
     return params, counter.get_total_flops() // 2
 
 
