@@ -232,6 +232,13 @@ class TrainOptions:
         help="train with other settings although there are results; the test images are then "
         "read another time, and whoever chooses between the results has selected by them",
     )
+    rivals: bool = option(
+        False,
+        flag="--rivals",
+        help="train rivals of the network found, as long and by the same recipe: the largest that "
+        "fits, random ones and a plain CNN of equal parameters, and others; the table is a "
+        "report, and whoever chooses by it has selected by the test images",
+    )
     data_root: str | None = shared(None, DATA_FOLDER, default=AS_STORED)
     skip_broken: bool = shared(False, SKIP_BROKEN, default=AS_STORED)
     checkpoint_seconds: float = shared(CHECKPOINT_SECONDS, CHECKPOINT_EVERY)

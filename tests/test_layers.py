@@ -68,12 +68,16 @@ LAYERS: dict[str, Layer] = {
         STORED | {"evaluation/data", "evaluation/engine", "evaluation/trained"},
         {"torch", "numpy", "onnx", "onnxruntime", "PIL", "psutil"},
     ),
+    "evaluation/rivals": Layer(
+        PURE | {"evaluation/data", "evaluation/rivals"},
+        {"torch", "torchvision", "numpy", "sklearn"},
+    ),
     "evaluation": Layer(EVALUATED, {"torch", "optuna"}),
     "visualization": Layer(STORED | {"visualization"}, {"plotly", "kaleido", "optuna"}),
     "visualization/_dashboard": Layer(STORED | {"visualization"}, {"optuna", "optuna_dashboard"}),
     "options": Layer(EVALUATED, set()),
     "_search": Layer(
-        WORKING | {"_search", "_core/numpy", "visualization/_dashboard"},
+        WORKING | {"_search", "_core/numpy", "visualization/_dashboard", "evaluation/rivals"},
         {"optuna", "torch", "ray", "psutil", "tomli", "sqlalchemy", "PIL"},
     ),
     "_cli": Layer(
@@ -291,6 +295,7 @@ EXEMPT = (
     Exempt("evaluation/engine/conditions", "width", "on which networks it was measured"),
     Exempt("evaluation/engine/conditions", "kernel", "that of the operating system"),
     Exempt("evaluation/engine/precision", "depth width", "on which networks it was measured"),
+    Exempt("evaluation/rivals/plain", "width", "that of an image"),
     Exempt("evaluation/trained", "width", "that of an image"),
     Exempt("evaluation/trained", "operation operations", "those of a graph of ONNX or torch"),
     Exempt("visualization", "width", "that of a line, a picture, an image"),

@@ -57,10 +57,13 @@ def show(  # noqa: PLR0913 - a parameter for each option
 
 def _print(studies: LinkedStudies, storage: str, *, walk_only: bool) -> None:
     from . import _show_search as _show
+    from ._show_rivals import print_rivals
 
     if not walk_only:
         _show.print_result(studies, storage)
     _show.print_walk(studies, beside=walk_only)
+    if not walk_only:
+        print_rivals(studies.result().rivals)
 
 
 def _check_front(within: float | None, *, front: bool, other: bool) -> None:

@@ -13,6 +13,7 @@ from .._core.words import clock
 from .._storage.final_results import accuracy_words
 from .._storage.urls import shown
 from ._console import lines
+from ._show_rivals import print_rivals
 from ._show_search import out
 
 if TYPE_CHECKING:
@@ -83,11 +84,10 @@ class Display:
             completed=event.epoch,
             said=f"{said}  {times}",
         )
-        if event.record is not None:
-            test = _percent(event.record.test_accuracy)
-            self._console.print(
-                f"{_which(event)}: {event.epochs} epochs, {said}, test {test}  [{times}]"
-            )
+        accuracy = event.record.test_accuracy if event.record else event.rival_accuracy
+        if accuracy is not None:
+            length = f"{event.epochs} epochs, {said}, " if event.record else ""
+            self._console.print(f"{_which(event)}: {length}test {_percent(accuracy)}  [{times}]")
         elif event.train_accuracy is None and event.epoch:
             self._console.print(f"{_which(event)}: goes on after epoch {event.epoch}")
         elif not self._console.is_terminal and _is_told(event):
@@ -114,9 +114,12 @@ def print_final(result: FinalResult, storage: str, network: str | None = None) -
                 soft_wrap=True,
             )
     _print_earlier(result)
+    print_rivals(result.rivals)
     name, url = shell_word(result.name), shell_word(shown(storage))
     which = "" if network is None else f" --network {shell_word(network)}"
     out.print("Next:")
+    if result.rivals is None:
+        out.print(f"  egnas train {name} --storage {url}{which} --rivals")
     out.print(f"  egnas train {name} --storage {url}{which} --seeds {len(result.records) + 2}")
     out.print(f"  egnas export {name} --storage {url}{which} --format python")
     out.print(f"  optuna-dashboard {url} --artifact-dir {shell_word(result.artifacts)}")
@@ -228,7 +231,7 @@ def _print_calibration(report: Report) -> None:
 
 def _which(event: FinalProgress) -> str:
     place = f" ({event.index + 1} of {event.count})" if event.count > 1 else ""
-    return f"seed {event.seed}{place}"
+    return f"rival {event.rival}{place}" if event.rival else f"seed {event.seed}{place}"
 
 
 def _is_told(event: FinalProgress) -> bool:

@@ -189,6 +189,21 @@ class Method:
         """What the spaces hold, for the forecast; nothing by default."""
         return None
 
+    def rivals(
+        self, spaces: Mapping[str, Space], network: Network, seed: int
+    ) -> Sequence[tuple[str, Network]]:
+        """Networks that a found one is compared with, by their names; none by default.
+
+        Those of one kind have one name with a number behind it. The same arguments give the same
+        networks.
+
+        Args:
+            spaces: those of the search, by role.
+            network: the network found.
+            seed: for random choices.
+        """
+        return ()
+
     def inherit(
         self, module: Any, network: Network, *, parent: Network, weights: Mapping[str, Any]
     ) -> None:

@@ -80,9 +80,9 @@ def _summary(storage: BaseStorage, name: str, link: Link | None) -> Summary:
         method, dataset = link.method, str(link.dataset.get("dataset", ""))
     try:
         studies = load_linked_studies(storage=storage, name=name)
+        result, trials = studies.result(), trials_of(studies)
     except EgnasError as error:
         return Summary(name=name, method=method, dataset=dataset, state=str(error))
-    result, trials = studies.result(), trials_of(studies)
     workers = sum(map(_runs, trials))
     times = [time for trial in trials for time in (trial.datetime_start, trial.datetime_complete)]
     return Summary(

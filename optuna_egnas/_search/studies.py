@@ -36,6 +36,7 @@ from .._storage.link import (
 )
 from .._storage.opening import open_storage
 from .._storage.private import all_studies, all_trials, study_attributes
+from .._storage.rivals import compared
 from .._storage.studies import StoredStudies
 from .._storage.urls import DEFAULT_URL
 from ..errors import InvalidSpace, SearchError
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
 
+    from .._storage.result import Result
     from .front import Front
 
 
@@ -91,6 +93,14 @@ class LinkedStudies(StoredStudies):
         from .front import measured_front
 
         return measured_front(self, device=device)
+
+    def result(self) -> Result:
+        """What was found, or the best so far, with the rivals of its last final training.
+
+        Raises:
+            SearchError: a final training or a rival is not stored as this version does.
+        """
+        return replace(super().result(), rivals=compared(self))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

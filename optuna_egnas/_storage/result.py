@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.comparison import Comparison
 from .._core.network import Network
 
 
@@ -25,6 +26,8 @@ class Result:
         epochs: their epochs.
         seconds: training time over all runs and workers.
         studies: the names of its studies by role.
+        rivals: the network after its last final training beside its rivals; None where there are
+            none.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Result:
     epochs: int
     seconds: float
     studies: Mapping[str, str]
+    rivals: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values under the same names."""
@@ -53,4 +57,5 @@ class Result:
             "epochs": self.epochs,
             "seconds": round(self.seconds, 3),
             "studies": dict(self.studies),
+            "rivals": self.rivals.to_json() if self.rivals else None,
         }

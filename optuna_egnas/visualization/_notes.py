@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .._core.comparison import CAUTION, COLUMNS, in_words
 from .._core.text import markdown, shell_word
 from .._storage.final_records import FinalRecord
 from .._storage.final_results import accuracy_words, finals
+from .._storage.rivals import compared
 from ._entries import Entry
 
 if TYPE_CHECKING:
+    from .._core.comparison import Comparison
     from .._storage.result import Result
     from .._storage.studies import StoredStudies
 
@@ -80,6 +83,7 @@ def study_note(
             "",
             f"**{_state(result)}** {_found(studies, result)}",
             *_tested(finals(studies)),
+            *_compared(compared(studies)),
             "",
             f"This study: {len(steps)} steps of the walk"
             + (f" (now: {steps[-1].phase})" if steps and not result.finished else "")
@@ -135,6 +139,24 @@ def _tested(trained: tuple[FinalRecord, ...]) -> list[str]:
         f"**Final training:** {words} of {last.n_test:,} test images right after {last.epochs} "
         f"epochs on {last.settings.n_train:,} images. Among the artifacts of the last study: "
         f"{files}.",
+    ]
+
+
+def _compared(found: Comparison | None) -> list[str]:
+    """The table of the rivals, and whether the search paid."""
+    if found is None:
+        return []
+    rows = [
+        [markdown(cell) for cell in in_words(each, is_found=each is found.found)]
+        for each in found.rows
+    ]
+    return [
+        "",
+        f"**{markdown(found.sentence)}**",
+        "",
+        *(f"| {' | '.join(cells)} |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *rows)),
+        "",
+        CAUTION,
     ]
 
 

@@ -35,6 +35,7 @@ KEYS = {
     "study_user": [
         *("egnas:search", "egnas:start", "egnas:places", "egnas:limits", "egnas:forecast"),
         *("egnas:final:abc:0", "egnas:final-begun:abc", "egnas:final-claim:0"),
+        "egnas:rival:abc:plain CNN",
     ],
     "study_system": ["artifacts:1"],
 }
@@ -171,6 +172,16 @@ def test_final_trainings_of_a_newer_version(key: str, value: Any, of: int, egnas
     refusals = [each for each in said if each is not None]
     assert said[-1] is not None, "it is not deleted"
     assert all(key in each for each in refusals), refusals
+
+
+def test_a_rival_of_a_newer_version(egnas: Shell) -> None:
+    write(egnas, "study_user", "egnas:rival:abc:plain CNN", json.dumps({"newer": 1}), of=2)
+
+    for command in (READ[1], WORK[1], WORK[2]):
+        assert "`egnas:rival:abc:plain CNN` of" in (run_through(egnas, command) or ""), command
+    rows = {row["name"]: row["state"] for row in egnas("list", "--json").record["searches"]}
+    assert "egnas:rival:abc:plain CNN" in rows["tiny"] and rows["other"] != rows["tiny"]
+    assert run_through(egnas, WORK[4]) is None, "it names no files, so it can be deleted"
 
 
 def test_text_that_is_no_json(egnas: Shell) -> None:

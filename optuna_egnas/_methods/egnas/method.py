@@ -17,6 +17,7 @@ from .architecture import as_chain
 from .bounds import largest_chain
 from .cost import count_params
 from .policies import POLICIES, start_from
+from .rivals import rivals
 from .sample import sample
 from .space import MacroSpace, MicroSpace
 from .survey import SpaceSurvey, survey
@@ -156,6 +157,14 @@ class Egnas(Method):
         macro = spaces["macro"]
         assert isinstance(macro, MacroSpace)
         return survey(macro)
+
+    def rivals(
+        self, spaces: Mapping[str, Space], network: Network, seed: int
+    ) -> Sequence[tuple[str, Network]]:
+        """The largest chain that fits, and five random ones of equal parameters."""
+        macro, micro = spaces["macro"], spaces["micro"]
+        assert isinstance(macro, MacroSpace) and isinstance(micro, MicroSpace)
+        return rivals(macro, micro, as_chain(network), seed)
 
     def build(self, network: Network, *, input_shape: Shape, classes: int, generator: Any) -> Any:
         """The chain as a torch module."""

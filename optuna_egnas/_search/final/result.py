@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from ..._core.comparison import Comparison
 from ..._core.report import Report, pooled
 from ..._storage.final_records import FinalRecord, FinalSettings
 
@@ -26,6 +27,7 @@ class FinalResult:
             has looked at them to choose these settings has selected by the test images.
         earlier_networks: how many of these are trainings of other networks of the search.
         artifacts: where the files are.
+        rivals: the network found beside its rivals, by the first seed; None where there are none.
 
     Examples:
         Goes on from the example of `train`.
@@ -46,6 +48,7 @@ class FinalResult:
     earlier: int
     artifacts: str
     earlier_networks: int = 0
+    rivals: Comparison | None = None
 
     @property
     def test_accuracy(self) -> float:
@@ -98,5 +101,6 @@ class FinalResult:
             ],
             "earlier_tests": self.earlier,
             "earlier_networks": self.earlier_networks,
+            "rivals": self.rivals.to_json() if self.rivals else None,
             "artifacts": self.artifacts,
         }

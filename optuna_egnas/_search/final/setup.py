@@ -75,6 +75,8 @@ class FinalProgress:
     `train_accuracy` is a fraction, None before the first epoch. `seconds_left` are those of all
     trainings of the run; None while nobody can tell. `record` comes with the test, at the end.
     `note` is a sentence that must be heard: that the test images are read once more, say.
+    `rival` is the name of a rival of the network found, where one is trained beside it, and
+    `rival_accuracy` comes with its test, at its end.
     """
 
     seed: int
@@ -86,13 +88,16 @@ class FinalProgress:
     seconds_left: float | None = None
     record: FinalRecord | None = None
     note: str | None = None
+    rival: str | None = None
+    rival_accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FinalSetup:
     """Final trainings that are ready to run.
 
-    `seeds` are those still to be trained; `read_test` reads the test images.
+    `seeds` are those still to be trained; `read_test` reads the test images; `rivals` says whether
+    rivals follow.
     """
 
     studies: LinkedStudies
@@ -105,6 +110,7 @@ class FinalSetup:
     checkpoints: Checkpoints
     watch: Callable[[FinalProgress], None]
     storage: str
+    rivals: bool
 
 
 @plain_modes()
@@ -154,6 +160,7 @@ def prepare_final(  # noqa: PLR0913 - as `train`, which is public
         checkpoints=Checkpoints(store=store, seconds=options.checkpoint_seconds),
         watch=watch or _warn,
         storage=full_url(storage),
+        rivals=options.rivals,
     )
 
 

@@ -7,9 +7,8 @@ a training has ended. A training that was stopped goes on from its checkpoint, t
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,13 +23,13 @@ from ..._storage.final_results import (
     finals,
     place_of_artifacts,
 )
-from ..._storage.interrupts import interruptible, stopping_in_order
+from ..._storage.interrupts import stopping_in_order
 from ..._storage.outage import waiting
+from ..._storage.rivals import compared
 from ..._storage.urls import DEFAULT_URL
 from ...errors import SearchError
 from ...evaluation.data.ground import GROUND
 from ...evaluation.engine.augmentation import channel_statistics
-from ...evaluation.engine.candidate import Task, candidate_training, lacks_memory
 from ...evaluation.engine.checkpoint import Checkpoint, Checkpoints, Place
 from ...evaluation.engine.conditions import conditions, plain_modes, threads_for
 from ...evaluation.trained.examination import examine
@@ -38,8 +37,10 @@ from ...evaluation.trained.network_file import TrainedNetwork
 from ..identity import read_recipe
 from ..run import dashboard_writer
 from .result import FinalResult
+from .rivals import forget_rivals, train_rivals
 from .setup import FinalProgress, FinalSetup, prepare_final
 from .stored import read_report, store_final, stored_report, upload_report
+from .training import epochs_of, final_seed, task_of
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -115,7 +116,7 @@ def train(  # noqa: PLR0913 - public; all but one by name
 
 @plain_modes()
 def run_final(setup: FinalSetup) -> FinalResult:
-    """Train and test with each seed that is left, then tell of all there are.
+    """Train and test with each seed that is left, then the rivals, and tell of all there are.
 
     On an interruption (Ctrl-C) the training leaves a checkpoint of its last whole epoch.
     """
@@ -140,7 +141,11 @@ def run_final(setup: FinalSetup) -> FinalResult:
             )
             _train_one(setup, progress, spent)
             writer.update(last=True)
-    records = finals(studies, setup.settings)
+        records = finals(studies, setup.settings)
+        left_out: tuple[str, ...] = ()
+        if setup.rivals:
+            left_out = train_rivals(setup, records[0], after=writer.update)
+            writer.update(last=True)
     architecture = setup.settings.architecture
     before = [
         record.settings
@@ -158,20 +163,16 @@ def run_final(setup: FinalSetup) -> FinalResult:
         earlier=len(before),
         earlier_networks=sum(each.architecture != architecture for each in before),
         artifacts=place_of_artifacts(studies),
+        rivals=compared(studies, setup.settings, left_out=left_out),
     )
 
 
-def final_seed(search_seed: int) -> int:
-    """Return a seed for final trainings that differs from the seeds of all candidates."""
-    digest = hashlib.sha256(f"final training of search {search_seed}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
 def forget_finals(studies: LinkedStudies, checkpoints: Checkpoints) -> None:
-    """Remove the checkpoints that final trainings of a search have left."""
+    """Remove the checkpoints that final trainings of a search and their rivals have left."""
     for begun in all_begun(studies):
         for seed in range(begun.seeds):
             _place(studies, begun.settings, seed, checkpoints).remove()
+        forget_rivals(studies, begun.settings, checkpoints)
 
 
 def _place(
@@ -202,8 +203,9 @@ def _train_claimed(
     done = start = place.newest() or Checkpoint(records=(), state={})
     progress = replace(progress, epoch=done.epoch)
     setup.watch(progress)
+    task = task_of(setup, setup.studies.method)
     try:
-        for done in _epochs(setup, progress.seed, start, place):
+        for done in epochs_of(task, _candidate(setup.settings, progress.seed), start, place):
             spent.append(done.records[-1].seconds)
             claim.show(spent[-1])
             left = progress.epochs * (progress.count - progress.index) - done.epoch
@@ -221,39 +223,6 @@ def _train_claimed(
     record = _tested(setup, done, progress)
     place.remove()
     setup.watch(replace(progress, record=record))
-
-
-def _epochs(setup: FinalSetup, seed: int, start: Checkpoint, place: Place) -> Iterator[Checkpoint]:
-    """The training after each further epoch; Ctrl-C only ever comes in the middle of one."""
-    settings, link = setup.settings, setup.studies.link
-    task = Task(
-        training=setup.training,
-        validation=None,
-        recipe=read_recipe(settings.recipe),
-        seed=final_seed(link.seed),
-        device=setup.device,
-        method=setup.studies.method,
-        input_shape=link.space.input_shape,
-        classes=link.space.classes,
-        ema=settings.ema,
-    )
-    with closing(
-        candidate_training(task, _candidate(settings, seed), start=start, place=place)
-    ) as run:
-        while True:
-            try:
-                with interruptible():
-                    done = next(run, None)
-            except Exception as error:
-                if lacks_memory(error):
-                    raise SearchError(
-                        f"The final training needs more memory than {setup.device} has, even "
-                        "where batches pass in their smallest parts."
-                    ) from None
-                raise
-            if done is None:
-                return
-            yield done
 
 
 def _tested(setup: FinalSetup, done: Checkpoint, progress: FinalProgress) -> FinalRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..._core.report import Bin, Report
 from ..engine.augmentation import ChannelStatistics, memory_format, normalised
@@ -27,7 +27,8 @@ def examine(
     Not in the precision of its training: what is reported is what a user of the file gets.
     """
     device = torch.device(device)
-    answers, confidences = _answers(trained, test.images, device)
+    network = trained.network().to(device)
+    answers, confidences = answers_of(network, test.images, trained.statistics, device)
     classes = len(trained.class_names)
     cells = torch.bincount(test.labels * classes + answers, minlength=classes**2)
     return Report(
@@ -38,15 +39,22 @@ def examine(
 
 
 @torch.inference_mode()
-def _answers(
-    trained: TrainedNetwork, images: Tensor, device: torch.device
+def answers_of(
+    network: nn.Module, images: Tensor, statistics: ChannelStatistics, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """The class of highest probability, int64 [N], and that probability, float64 [N]."""
-    network = trained.network().to(device).to(memory_format=memory_format(device))
-    statistics = ChannelStatistics(*(values.to(device) for values in trained.statistics))
+    """The class of highest probability, int64 [N], and that probability, float64 [N].
+
+    Args:
+        network: in evaluation mode, on the device.
+        images: uint8 [N, C, H, W], on any device.
+        statistics: those of the images that it was trained on.
+        device: where to calculate; what is returned is on the CPU.
+    """
+    network.to(memory_format=memory_format(device))
+    there = ChannelStatistics(*(values.to(device) for values in statistics))
     answers, confidences = [], []
     for batch in torch.split(images, BATCH):
-        logits = network(normalised(batch.to(device), statistics)).cpu().double()
+        logits = network(normalised(batch.to(device), there)).cpu().double()
         confidence, answer = logits.softmax(1).max(1)
         answers.append(answer)
         confidences.append(confidence)
