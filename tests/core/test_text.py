@@ -126,7 +126,7 @@ def test_notes_pages_and_plots_show_it_as_text(egnas: Shell) -> None:
     told = entries(studies)
 
     note = study_note(
-        studies, "macro", told=told, places={"micro": "/there"}, storage="sqlite:///x.db"
+        studies, "macro", listed=told, places={"micro": "/there"}, storage="sqlite:///x.db"
     )
     page, svg = studies._repr_html_(), network_svg(studies)
     figure = json.loads(plot_walk(studies).to_json())

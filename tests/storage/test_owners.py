@@ -107,7 +107,7 @@ def test_files_of_unknown_owners_stay(home: Path) -> None:
     (owners,) = (home / "artifacts").glob("*.owners")
     owners.unlink()
 
-    assert "not known whose" in delete(home / DB)
+    assert "their owner is not known" in delete(home / DB)
     assert uploads(home) == 1
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_list_is_no_reason_to_delete(content: bytes, home: Path) -> No
     (owners,) = (home / "artifacts").glob("*.owners")
     owners.write_bytes(content)
 
-    assert "not known whose" in delete(home / DB)
+    assert "their owner is not known" in delete(home / DB)
     assert uploads(home) == 1
 
 

@@ -196,7 +196,7 @@ def test_a_search_stays_with_what_it_is(folder: Path) -> None:
 
 
 def test_ones_own_study_cannot_inherit() -> None:
-    with pytest.raises(InvalidSpace, match="`inherit` must be None in a study of one's own"):
+    with pytest.raises(InvalidSpace, match="`inherit` must be None in a study of your own"):
         MacroSampler(MacroSpace(inherit=0.5))
 
 
