@@ -137,7 +137,6 @@ def test_it_is_measured_here() -> None:
         one, many = each.latencies
         assert (one.batch, many.batch) == (1, 64)
         assert 0 < one.median <= one.p95 and 0 < many.median <= many.p95
-        assert one.median < many.median, "64 images take longer than one"
     record = front.to_json()
     assert record["trained"] == 2 and len(record["front"]) == len(front.networks)
     assert record["front"][0]["latencies"][1]["batch"] == 64
