@@ -98,7 +98,7 @@ def finals(
     """
     ended = all_finals(studies)
     if settings is None and ended:
-        network = network or studies.result().architecture
+        network = network or studies.network_found()
         latest = [record.settings for record in ended if record.settings.architecture == network]
         settings = latest[-1] if latest else None
     chosen = [record for record in ended if record.settings == settings]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from .result import Result
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+    from .._core.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,18 +97,26 @@ class StoredStudies:
             return None
         return reader.space.follow(reader.history(self.study(role)))
 
+    def network_found(self) -> Network | None:
+        """The network that the search has found, or its best so far; None before the first."""
+        return self._best([walk for role in self.roles if (walk := self.walk(role))])
+
+    def _best(self, walks: Sequence[Walk]) -> Network | None:
+        end = walks[-1].next
+        if len(walks) == len(self.roles) and isinstance(end, Done) and end.found is not None:
+            return end.found.architecture
+        passed = [step for walk in walks for step in walk.steps if step.passed]
+        return passed[-1].proposal.candidate.architecture if passed else None
+
     def result(self) -> Result:
         """What was found, or the best so far."""
         walks = [walk for role in self.roles if (walk := self.walk(role))]
-        link = self.link
+        link, best = self.link, self._best(walks)
         steps = [step for walk in walks for step in walk.steps]
         path = [step.proposal for step in steps if step.proposal.phase != CONFIRM]
         passed = [step for step in steps if step.passed]
-        best = passed[-1].proposal.candidate.architecture if passed else None
         end = walks[-1].next
         finished = len(walks) == len(self.roles) and isinstance(end, Done)
-        if finished and isinstance(end, Done) and end.found is not None:
-            best = end.found.architecture
         return Result(
             name=self.name,
             method=link.method,

@@ -56,7 +56,7 @@ def test_a_name_of_somebody_elses_study_is_refused(
         ("tiny.toml --max-params 9999", ("max_params is None there, but got 9999",)),
         ("tiny.toml --subset 300", ("subset is 200 there, but got 300",)),
         ("tiny.toml --valid-fraction 0.3", ("valid_fraction is 0.2 there, but got 0.3",)),
-        ("digits --name tiny", ("macro max_depth is 3 there",)),
+        ("digits --name tiny", ("subset is 200 there, but got None",)),
         ("folder:pets --name tiny --subset 30", ("dataset is 'digits' there", "folder:pets")),
     ],
 )
