@@ -18,7 +18,7 @@ PLACE = "on these images"
 EQUAL = 1.1
 """Up to so many times the parameters of the network found, a rival is no larger."""
 COLUMNS = ("", "accuracy", "95 %", "difference", "95 %", "parameters", "MACs", "seconds")
-"""Those of the table; differences are to the network found, in points."""
+"""The columns of the table; differences are to the network found, in points."""
 CAUTION = (
     "This is a report: whoever chooses a network by it has selected by the test images, and its "
     "figures are then no longer those of a test."
@@ -156,6 +156,8 @@ def paired(better: int, worse: int, total: int) -> tuple[float, float]:
 
 def verdict(found: Rival, rivals: Sequence[Rival]) -> str:
     """Say whether a search paid, by its rivals; of several of one kind the middle one counts."""
+    if not rivals:
+        return "No rival is trained yet."
     named = _by_kind(rivals)
     better = {it: each for it, each in named.items() if each.difference_interval[0] > 0}
     if better:

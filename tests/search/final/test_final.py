@@ -219,7 +219,7 @@ class TestSettings:
     def test_the_fewer_images_the_more_epochs(
         self, n_train: int, longest: int, epochs: int
     ) -> None:
-        assert default_epochs(n_train, longest) == epochs
+        assert default_epochs(n_train, longest, Recipe()) == epochs
 
     def test_a_subset_is_trained_on_unless_all_are_asked_for(self, folder: Path) -> None:
         searched(folder, macro=MACRO_OF_ONE, micro={"epochs": 1}, subset=40)
