@@ -156,6 +156,8 @@ def paired(better: int, worse: int, total: int) -> tuple[float, float]:
 
 def verdict(found: Rival, rivals: Sequence[Rival]) -> str:
     """Say whether a search paid, by its rivals; of several of one kind the middle one counts."""
+    if not rivals:
+        return "No rival is trained yet."
     named = _by_kind(rivals)
     better = {it: each for it, each in named.items() if each.difference_interval[0] > 0}
     if better:

@@ -58,6 +58,7 @@ def test_equal_answers_still_have_a_spread() -> None:
 
 
 PAID = {
+    "none": ([], "No rival is trained yet."),
     "a plain one as good": (
         [row("plain CNN", 91, better=3, worse=2), row("logistic regression", 60, worse=30)],
         "The plain CNN is as good within the noise: the search did not pay on these images.",

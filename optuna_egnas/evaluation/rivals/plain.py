@@ -12,7 +12,7 @@ from ..._core.method import Method
 from ..._core.network import Network, Shape
 
 SIDE = 3
-"""That of each convolution."""
+"""Side of each convolution in pixels."""
 POOLED = (2, 4)
 """The convolutions before which the image is halved."""
 

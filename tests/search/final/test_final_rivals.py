@@ -15,6 +15,7 @@ import pytest
 import torch
 from finishing import held_out, load_final, opened, trained
 from searching import left_over, searched, url
+from torchvision.models import mobilenet_v3_small
 from walking import EGNAS
 
 from optuna_egnas._core.comparison import Comparison
@@ -24,7 +25,9 @@ from optuna_egnas._storage.final_results import finals
 from optuna_egnas._storage.rivals import RIVAL
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
+from optuna_egnas.evaluation.engine.candidate import Task, candidate_training
 from optuna_egnas.evaluation.engine.loop import NonFiniteLoss
+from optuna_egnas.evaluation.rivals.pretrained import PretrainedNetwork, checkpoint_of
 from optuna_egnas.evaluation.trained.examination import examine
 from optuna_egnas.visualization._notes import study_note
 
@@ -101,6 +104,18 @@ def test_the_network_found_is_no_rival_of_itself(
 
     assert sorted(each.name for each in compared.rivals) == sorted(ALL[:3])
     assert compared.left_out[0] == "largest network that fits: it is the network found."
+
+
+def test_a_pretrained_network_takes_part_where_its_weights_are(ended: Path) -> None:
+    file = checkpoint_of(PretrainedNetwork())
+    file.parent.mkdir(parents=True)
+    torch.save(mobilenet_v3_small(weights=None).state_dict(), file)
+
+    compared = beside(ended, epochs=1)
+
+    assert compared.left_out == ()
+    (pretrained,) = (each for each in compared.rivals if each.name.startswith("pretrained"))
+    assert (pretrained.params or 0) > 1_500_000 and (pretrained.macs or 0) > 10_000_000
 
 
 @pytest.mark.parametrize("error", [NonFiniteLoss("The loss is no number."), MemoryError()])
@@ -195,13 +210,25 @@ def _forget(folder: Path) -> None:
     database.close()
 
 
-def test_they_follow_the_settings_of_the_final_training(ended: Path) -> None:
+def test_they_follow_the_settings_of_the_final_training(
+    ended: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained(ended, epochs=3, ema=0.9, recipe={"label_smoothing": 0.1})
-    events: list[FinalProgress] = []
+    events, tasks = list[FinalProgress](), list[Task]()
+
+    def spied(task: Task, *arguments: Any, **named: Any) -> Any:
+        tasks.append(task)
+        return candidate_training(task, *arguments, **named)
+
+    monkeypatch.setattr("optuna_egnas._search.final.training.candidate_training", spied)
 
     beside(ended, epochs=None, watch=events.append)
 
     assert {event.epochs for event in events if event.rival} == {3}
+    assert len(tasks) == len(ALL[2:])
+    for task in tasks:
+        assert (task.ema, task.recipe.label_smoothing) == (0.9, 0.1)
+        assert (task.recipe.batch_size, len(task.training.labels)) == (16, 80)
     digest = finals(opened(ended))[0].settings.digest()
     assert all(key.startswith(f"{RIVAL}{digest}:") for key in stored(ended))
     assert trained(ended, epochs=4, again=True).rivals is None, "other settings have others"
