@@ -105,8 +105,8 @@ class SearchOptions:
     micro: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     precision: SearchPrecision = shared("auto", PRECISION)
-    inherit: bool = option(
-        False,
+    inherit: bool | None = option(
+        None,
         flag="--inherit/--no-inherit",
         help="candidates begin with the weights of the best network so far and are trained for a "
         "quarter of their epochs; the walk is then no longer the published one",

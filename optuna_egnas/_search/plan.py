@@ -151,13 +151,13 @@ def spaces_of(
     of, given = method(options.method or DEFAULT), _with_policy(options, kept).given()
     is_kept = options.profile is None and bool(kept) and set(kept or {}) == {*_names(of)}
     if is_kept:
-        given = _over(kept or {}, given, inherit=options.inherit)
+        given = _over(kept or {}, given, inherit=options.inherit is not None)
     n_train, n_valid = counts
     spaces = of.spaces(
         {"input_shape": content.input_shape, "classes": content.classes, "n_valid": n_valid},
         profile=options.profile or default_profile(content, n_train, of),
         given=given,
-        inherit=options.inherit,
+        inherit=bool(options.inherit),
     )
     if not is_kept:
         spaces = of.adapted(spaces, n_train=n_train, given=given)
@@ -198,6 +198,7 @@ def _over(
     """The fields of stored spaces, with those that are given in their place.
 
     What is given for the first space alone is left to it, since the others may follow it.
+    `inherit`: whether the options say that candidates inherit weights, or that they do not.
     """
     first = next(iter(kept))
     left = {*TASK, *(["inherit"] if inherit else [])}
