@@ -31,7 +31,7 @@ from ...evaluation.rivals.pretrained import PRETRAINED, PretrainedNetwork, sizes
 from ...evaluation.trained.examination import answers_of
 from ..identity import read_recipe
 from .setup import FinalProgress, FinalSetup
-from .stored import load_final
+from .stored import load_network
 from .training import LacksMemory, epochs_of, final_seed, task_of
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _found_right(setup: FinalSetup, found: FinalRecord, test: LabelledImages) ->
     Raises:
         SearchError: they are not those of its final training.
     """
-    trained = load_final(setup.studies, found.seed)
+    trained = load_network(setup.studies, found)
     network = trained.network().to(setup.device)
     answers, _ = answers_of(network, test.images, trained.statistics, setup.device)
     right = answers == test.labels.cpu()

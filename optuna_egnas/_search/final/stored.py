@@ -98,9 +98,17 @@ def load_final(
         SearchError: there is no such network or training yet, its file is not there, or it is
             damaged.
     """
+    return load_network(studies, _chosen(studies, seed, network))
+
+
+def load_network(studies: LinkedStudies, record: FinalRecord) -> TrainedNetwork:
+    """Read the network of a record.
+
+    Raises:
+        SearchError: its file is not there, or it is damaged.
+    """
     from ...evaluation.trained.network_file import unpacked
 
-    record = _chosen(studies, seed, network)
     content = _content(studies, record.artifact_id, record.file_name)
     return unpacked(content, record.file_name)
 
