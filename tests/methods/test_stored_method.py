@@ -36,10 +36,10 @@ def limits(folder: Path, name: str) -> dict[str, Any]:
 
 
 def test_a_search_keeps_its_method_where_none_is_named(stored: Shell) -> None:
-    refused = stored.refuses(*AGAIN, saying=("generations is 1 there, but got 2",))
-    assert "method" not in refused
+    kept = stored(*AGAIN, "--json")
+    assert kept.record["method"] == PERCEPTRONS.name
 
-    options = SearchOptions(subset=200, max_total_epochs=100)
+    options = SearchOptions(subset=200, spaces={"population": {"generations": 2}})
     with pytest.raises(SearchError, match="population generations is 1 there, but got 2"):
         search("digits", storage=url(stored.folder), name="mine", options=options)
 

@@ -33,7 +33,14 @@ from optuna_egnas.errors import InvalidSpace, SearchError
 from optuna_egnas.evaluation import objective as _objective
 from optuna_egnas.replay import write_trace
 
-SIZES = {"min_depth": 3, "max_depth": 4, "min_width": 4, "max_width": 6, "base_epochs": 4}
+SIZES = {
+    "policy": "paper",
+    "min_depth": 3,
+    "max_depth": 4,
+    "min_width": 4,
+    "max_width": 6,
+    "base_epochs": 4,
+}
 INHERIT: dict[str, Any] = {
     "macro": {**SIZES, "inherit": 0.5},
     "micro": {"epochs": 2, "kernels": (3,)},
@@ -188,8 +195,10 @@ def test_a_limit_ends_the_training_of_a_parent_too(
 def test_a_search_stays_with_what_it_is(folder: Path) -> None:
     prepare(bars(), storage=url(folder), name=NAME, options=options(folder, inherit=True))
 
+    prepare(bars(), storage=url(folder), name=NAME, options=options(folder))
     with pytest.raises(SearchError, match=f"macro inherit is {SHARE} there, but got None"):
-        prepare(bars(), storage=url(folder), name=NAME, options=options(folder))
+        without = options(folder, inherit=False)
+        prepare(bars(), storage=url(folder), name=NAME, options=without)
     studies = load_linked_studies(storage=url(folder), name=NAME)
     spaces = [studies.link.space, studies.micro.user_attrs["egnas:search"]["space"]]
     assert (spaces[0].inherit, spaces[1]["inherit"]) == (SHARE, SHARE)
@@ -213,4 +222,7 @@ def test_on_the_command_line(egnas: Shell) -> None:
     again = egnas("show", "tiny", "--trial", "macro/2", "--rerun", "--json").record
     assert again["agrees"] and again["epochs"] == 1
     assert "trained on" in egnas("show", "tiny").out
-    assert egnas("search", "tiny.toml", "--deterministic").code == 2, "it is another search"
+    kept = egnas("search", "tiny.toml", "--deterministic")
+    assert kept.code == 0, kept.err
+    other = ("search", "tiny.toml", "--deterministic", "--no-inherit")
+    egnas.refuses(*other, saying=("macro inherit is 0.25 there, but got None",))

@@ -94,7 +94,8 @@ def test_a_search_cannot_change_its_policy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("policy", ["paper", "sound"])
 def test_a_stored_search_keeps_its_policy_where_none_is_named(tmp_path: Path, policy: str) -> None:
     whole = searched(tmp_path, macro={**MACRO, "policy": policy})
-    unnamed = options(tmp_path)
+    sizes = {name: value for name, value in MACRO.items() if name != "policy"}
+    unnamed = options(tmp_path, macro=sizes)
 
     again = prepare(bars(), storage=url(tmp_path), name=NAME, options=unnamed)
     by_its_study = prepare(bars(), storage=url(tmp_path), name=f"{NAME}/macro", options=unnamed)
