@@ -30,6 +30,7 @@ KEYS = {
     "seconds",
     "resumed",
     "studies",
+    "rivals",
 }
 
 
