@@ -70,7 +70,7 @@ def test_a_kill_and_two_workers_change_nothing(unbroken: Shell, tmp_path: Path) 
     running = started(tmp_path, *SEARCH)
     assert running.stderr is not None
     for line in running.stderr:
-        if "generation 0" in line:
+        if "generation 0" in line and "accepted" in line:
             break
     running.send_signal(signal.SIGKILL)
     running.communicate()

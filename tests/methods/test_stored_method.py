@@ -39,7 +39,8 @@ def test_a_search_keeps_its_method_where_none_is_named(stored: Shell) -> None:
     kept = stored(*AGAIN, "--json")
     assert kept.record["method"] == PERCEPTRONS.name
 
-    options = SearchOptions(subset=200, spaces={"population": {"generations": 2}})
+    two = {"population": {"generations": 2}}
+    options = SearchOptions(method=PERCEPTRONS.name, subset=200, spaces=two)
     with pytest.raises(SearchError, match="population generations is 1 there, but got 2"):
         search("digits", storage=url(stored.folder), name="mine", options=options)
 

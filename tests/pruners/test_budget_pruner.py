@@ -11,7 +11,7 @@ from linking import suggest
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import Trial, TrialState
-from searching import NAME, Progress, bars, options, prepare, run, url
+from searching import MACRO, NAME, Progress, bars, options, prepare, run, url
 from walking import macro, micro
 
 from optuna_egnas import MacroSampler, MicroSampler, create_linked_studies
@@ -257,7 +257,7 @@ def test_linked_studies_have_it() -> None:
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage:UserWarning")
 def test_a_real_training_is_stopped_and_leaves_its_work(tmp_path: Path) -> None:
-    space = {"min_depth": 2, "max_depth": 9, "min_width": 4, "max_width": 4, "base_epochs": 3}
+    space = {**MACRO, "max_depth": 9, "min_width": 4, "max_width": 4}
     told: list[Progress] = []
 
     def watch(event: Progress) -> None:
