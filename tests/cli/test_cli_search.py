@@ -20,6 +20,7 @@ from optuna_egnas.evaluation.data import labelled as _data
 
 KEYS = {
     "method",
+    "rivals",
     "name",
     "architecture",
     "params",

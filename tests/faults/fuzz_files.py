@@ -107,7 +107,7 @@ def check_options(options: SearchOptions) -> None:
     spaces = spaces_of(content, (400, 100), options)
     for space in spaces.values():
         assert type(space).from_json(json.loads(json.dumps(space.to_json()))) == space
-    for recipe in asked_recipes(content, options, spaces, 200):
+    for recipe in asked_recipes(content, options, spaces, 200, None):
         assert type(recipe)(**json.loads(json.dumps(recipe.to_json()))) == recipe
 
 
