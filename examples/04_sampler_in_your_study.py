@@ -8,8 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
-from optuna_egnas._methods.egnas.space import MacroSpace
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas import MacroSampler, MacroSpace
 
 x_train, x_valid, y_train, y_valid = train_test_split(
     *load_digits(return_X_y=True), test_size=0.3, random_state=0

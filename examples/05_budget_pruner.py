@@ -8,9 +8,7 @@ import optuna
 import torch
 from torch import nn
 
-from optuna_egnas import Budget
-from optuna_egnas.pruners._budget import BudgetPruner
-from optuna_egnas.pruners._training_budget import training_budget
+from optuna_egnas import Budget, BudgetPruner, training_budget
 
 torch.set_num_threads(1)
 draw = torch.Generator().manual_seed(0)

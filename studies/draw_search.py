@@ -15,10 +15,8 @@ import optuna
 from optuna.storages import InMemoryStorage
 from PIL import Image
 
-from optuna_egnas import visualization
-from optuna_egnas._methods.egnas.replay.trace import read_trace
-from optuna_egnas._search.studies import load_linked_studies
-from optuna_egnas.replay import replay
+from optuna_egnas import load_linked_studies, visualization
+from optuna_egnas.replay import read_trace, replay
 
 HEIGHTS = {"walk": 460, "depth_width": 460, "learning_curves": 460, "macro_micro": 420}
 

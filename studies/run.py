@@ -20,10 +20,9 @@ import optuna
 import psutil
 import torch
 
-from optuna_egnas import search
-from optuna_egnas._methods.egnas.replay.trace import write_trace
-from optuna_egnas._search.studies import LinkedStudies
+from optuna_egnas import LinkedStudies, search
 from optuna_egnas._search.study_file import read_study_file
+from optuna_egnas.replay import write_trace
 
 
 def run(file: Path, seeds: int, storage: str) -> None:

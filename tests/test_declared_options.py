@@ -17,10 +17,10 @@ from optuna_egnas._cli import app
 from optuna_egnas._cli._help import GROUPS
 from optuna_egnas._core import commands
 from optuna_egnas._core.declared import Declared, Option, options_of
-from optuna_egnas._core.method import METHODS, method
-from optuna_egnas._core.recipe import Recipe
+from optuna_egnas._core.method import METHODS
 from optuna_egnas.errors import EgnasError
-from optuna_egnas.options import DataOptions, SearchOptions, TrainOptions
+from optuna_egnas.methods import method
+from optuna_egnas.options import DataOptions, Recipe, SearchOptions, TrainOptions
 
 ROOT = Path(__file__).parents[1]
 WALK = ROOT / "studies/digits/walk.json"

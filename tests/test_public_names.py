@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -105,3 +106,12 @@ def test_every_error_is_one_of_ours() -> None:
     assert all(issubclass(kind, ours) for kind in leaves)
     for kind in leaves:
         assert kind.__name__ in str(errors.__doc__), "the tree in the docstring names each"
+
+
+def test_examples_use_public_names_only() -> None:
+    folder = Path(__file__).parents[1] / "examples"
+    files = [*folder.glob("*.py"), *folder.glob("*.ipynb")]
+
+    assert len(files) > 5
+    private = re.compile(r"optuna_egnas\.(?:\w+\.)*_")
+    assert [file.name for file in files if private.search(file.read_text("utf-8"))] == []

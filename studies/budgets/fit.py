@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from optuna_egnas._core.budget import DEPTH_EXPONENT, SIZE_EXPONENT
-from optuna_egnas._methods.egnas.replay.trace import Recorded, Trace, read_trace
+from optuna_egnas._methods.egnas.replay.trace import Recorded
+from optuna_egnas.replay import Trace, read_trace
 
 LEVEL = 0.85
 

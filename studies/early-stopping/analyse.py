@@ -30,7 +30,7 @@ import optuna
 from optuna import pruners
 from record import N_JUDGE, N_VALID, TABLE, Architecture, size_of
 
-from optuna_egnas.pruners._budget import BudgetPruner
+from optuna_egnas import BudgetPruner
 
 COSTS = (3, 6, 12, 24)
 OURS = "BudgetPruner"

@@ -23,14 +23,14 @@ from typing import Any
 
 import torch
 
+from optuna_egnas import Architecture
 from optuna_egnas._core.budget import Size, cost_epochs
-from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
 from optuna_egnas._methods.egnas.cost import count_macs, count_params
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training, split
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.networks import build
+from optuna_egnas.options import Recipe
 
 HERE = Path(__file__).parent
 TABLE = HERE / "curves.jsonl"

@@ -10,10 +10,9 @@ from functools import partial
 from torch import Generator, Tensor, manual_seed, nn
 from torch.random import fork_rng
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture, MacroSpace
 from optuna_egnas._methods.egnas.cost import widest
-from optuna_egnas._methods.egnas.network import build
-from optuna_egnas._methods.egnas.space import MacroSpace
+from optuna_egnas.networks import build
 
 DRAWS = 5
 CLOSE = 0.03

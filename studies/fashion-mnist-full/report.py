@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from optuna_egnas._search.studies import LinkedStudies
+from optuna_egnas import LinkedStudies
 from optuna_egnas._storage.final_results import finals
 from optuna_egnas._storage.studies import trials_of
 

@@ -27,13 +27,13 @@ import torch
 from networks import Rival, rivals
 from report import report
 
-from optuna_egnas._core.recipe import Recipe
+from optuna_egnas import LinkedStudies, load_linked_studies
 from optuna_egnas._search.identity import stored_images, stored_test
-from optuna_egnas._search.studies import LinkedStudies, load_linked_studies
 from optuna_egnas._storage.final_results import finals
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.options import Recipe
 
 HERE = Path(__file__).parent
 NAME, STORAGE = "fashion-mnist-full", "sqlite:///fashion-mnist-full.db"

@@ -21,17 +21,17 @@ from typing import Any
 
 import torch
 
-from optuna_egnas._core.problem import Space
-from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture, replaced
+from optuna_egnas import Architecture
+from optuna_egnas._methods.egnas.architecture import replaced
 from optuna_egnas._methods.egnas.cost import widest
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas._methods.egnas.weights import inherit
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training, split
-from optuna_egnas.evaluation.data.options import DataOptions
 from optuna_egnas.evaluation.engine.conditions import conditions
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.seed import candidate_seed
+from optuna_egnas.methods import Space
+from optuna_egnas.networks import build
+from optuna_egnas.options import DataOptions, Recipe
 
 PARENT = Architecture.chain(depth=6, width=16)
 EPOCHS = 8

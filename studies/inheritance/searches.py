@@ -13,17 +13,15 @@ from typing import Any
 import torch
 from pairs import append, rows_of
 
-from optuna_egnas import search
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.network import build
+from optuna_egnas import Architecture, LinkedStudies, search
 from optuna_egnas._search.identity import stored_images, stored_recipe
-from optuna_egnas._search.studies import LinkedStudies
 from optuna_egnas._storage.studies import trials_of
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.conditions import conditions
 from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.networks import build
 from optuna_egnas.options import SearchOptions
 
 DATA, SEEDS, FINAL_EPOCHS = "digits", 4, 30

@@ -20,14 +20,14 @@ import torch
 from order import CLASSES, WIDTH, within
 from real import append, rows_of
 
-from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas._methods.egnas.cost import count_params
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import load_training, split
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.conditions import conditions
 from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.networks import build
+from optuna_egnas.options import Recipe
 
 TABLE = Path(__file__).parent / "blocks.csv"
 EPOCHS, IMAGES = 25, 1000

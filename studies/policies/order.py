@@ -24,14 +24,14 @@ from typing import Any
 import torch
 from recorded import rank_correlation
 
-from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas._methods.egnas.cost import count_params, widest
-from optuna_egnas._methods.egnas.network import build
 from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training, split
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.conditions import conditions
 from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.networks import build
+from optuna_egnas.options import Recipe
 
 TABLE = Path(__file__).parent / "order.csv"
 DEPTHS, WIDTH, SLACK = (3, 6, 9, 12), 16, 10_000

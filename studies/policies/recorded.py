@@ -16,11 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from optuna_egnas._core.history import Candidate, History, Outcome, Trained
-from optuna_egnas._core.proposal import Proposal, Step
+from optuna_egnas import MacroSpace
+from optuna_egnas._core.history import Outcome
 from optuna_egnas._core.walk import follow
-from optuna_egnas._methods.egnas.replay.trace import Recorded, Trace, read_trace
-from optuna_egnas._methods.egnas.space import MacroSpace
+from optuna_egnas._methods.egnas.replay.trace import Recorded
+from optuna_egnas.methods import Candidate, History, Proposal, Step, Trained
+from optuna_egnas.replay import Trace, read_trace
 
 READINGS = {"paper": ("end",), "sound": ("end", "curve")}
 JUDGED = "cifar10"

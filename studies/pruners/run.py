@@ -27,10 +27,11 @@ from optuna.pruners import (
 
 from optuna_egnas._core.stopping import Bars, Curve, predict
 from optuna_egnas._methods.egnas.replay.pruned import OPTUNAS, compared, patient, stops_of
-from optuna_egnas._methods.egnas.replay.trace import Recorded, Trace, read_trace
+from optuna_egnas._methods.egnas.replay.trace import Recorded
 from optuna_egnas.pruners import BudgetPruner
 from optuna_egnas.pruners._budget import RISK
 from optuna_egnas.pruners._curves import standard_error
+from optuna_egnas.replay import Trace, read_trace
 
 RISKS = (
     0.002,

@@ -24,11 +24,11 @@ import torch
 from sets import SETS, Images, Missing
 from torch import Generator
 
-from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.network import build
+from optuna_egnas import Architecture
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.loop import count_correct, train
+from optuna_egnas.networks import build
+from optuna_egnas.options import Recipe
 
 HERE = Path(__file__).parent
 TABLE = HERE / "results.csv"

@@ -7,13 +7,12 @@ from dataclasses import replace
 import torch
 from plain import PlainNetwork, PlainTraining
 
-from optuna_egnas._core.recipe import Recipe
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.network import build
+from optuna_egnas import Architecture
 from optuna_egnas.evaluation.data.labelled import load_training, split
-from optuna_egnas.evaluation.data.options import DataOptions
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.loop import train
+from optuna_egnas.networks import build
+from optuna_egnas.options import DataOptions, Recipe
 
 ARMS = ("plain", "fp32", "bf16")
 EPOCHS = 8

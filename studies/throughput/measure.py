@@ -17,16 +17,15 @@ import torch
 from plain import PlainNetwork, PlainTraining
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from optuna_egnas._core.recipe import Recipe
+from optuna_egnas import Architecture, MacroSpace
 from optuna_egnas._methods.depthwise import input_gradient, weight_gradient
-from optuna_egnas._methods.egnas.architecture import Architecture
-from optuna_egnas._methods.egnas.network import build
-from optuna_egnas._methods.egnas.space import MacroSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics
 from optuna_egnas.evaluation.engine.conditions import conditions
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.precision import faster_precision
+from optuna_egnas.networks import build
+from optuna_egnas.options import Recipe
 
 CLASSES = 10
 VALID_SHARE = 5

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, RandomCrop, ToTensor
 
-from optuna_egnas._methods.egnas.architecture import Architecture
+from optuna_egnas import Architecture
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.augmentation import ChannelStatistics
 

@@ -19,8 +19,7 @@ import optuna
 from optuna.distributions import IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 
-from optuna_egnas._methods.egnas.space import MacroSpace
-from optuna_egnas.samplers._macro import MacroSampler
+from optuna_egnas import MacroSampler, MacroSpace
 
 SPACE = MacroSpace(max_depth=1000, n_valid=10_000)
 # Widths below the walk's, so that it is not answered by the random trials and goes on asking.

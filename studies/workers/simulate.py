@@ -13,8 +13,7 @@ from pathlib import Path
 
 import optuna
 
-from optuna_egnas._methods.egnas.replay.simulate import simulate
-from optuna_egnas._methods.egnas.replay.trace import read_trace
+from optuna_egnas.replay import read_trace, simulate
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ from optuna.trial import TrialState
 
 from optuna_egnas import load_linked_studies
 from optuna_egnas._cli._output import write_file
-from optuna_egnas._core.method import DEFAULT, method
+from optuna_egnas._core.method import DEFAULT
 from optuna_egnas._search.study_file import KINDS, TABLES, read_study_file
 from optuna_egnas.errors import SearchError, TraceError
+from optuna_egnas.methods import method
 from optuna_egnas.options import SearchOptions
 from optuna_egnas.replay import read_trace
 

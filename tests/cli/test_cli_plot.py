@@ -11,7 +11,7 @@ import pytest
 from commands import TINY, Shell
 
 from optuna_egnas import create_linked_studies
-from optuna_egnas._core.method import method
+from optuna_egnas.methods import method
 from optuna_egnas.visualization._files import PLOTS
 
 

@@ -31,7 +31,6 @@ KEYS = {
     "seconds",
     "resumed",
     "studies",
-    "rivals",
 }
 
 

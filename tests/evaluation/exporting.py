@@ -9,13 +9,13 @@ from torch import nn
 from walking import EGNAS
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.data.held_out import load_test
 from optuna_egnas.evaluation.data.images import READING
 from optuna_egnas.evaluation.data.labelled import load_training, split
 from optuna_egnas.evaluation.engine.augmentation import channel_statistics, normalised
 from optuna_egnas.evaluation.engine.loop import count_correct, train
 from optuna_egnas.evaluation.trained.network_file import TrainedNetwork
+from optuna_egnas.options import Recipe
 
 EVERYTHING = Architecture(
     width=4, ops=("sep", "conv", "sep", "conv", "conv", "sep"), kernels=(3, 3, 5, 5, 7, 7)

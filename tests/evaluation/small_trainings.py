@@ -8,12 +8,12 @@ from optuna.artifacts import FileSystemArtifactStore
 from walking import EGNAS
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.candidate import Task
 from optuna_egnas.evaluation.engine.checkpoint import Checkpoints
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.methods import Candidate
+from optuna_egnas.options import Recipe
 
 SMALL = Architecture.chain(depth=2, width=2)
 ARCHITECTURE = Architecture(width=4, ops=("sep", "conv", "sep"), kernels=(3, 3, 5))

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torchvision.models import mobilenet_v3_small
 
-from optuna_egnas._core.network import Shape
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.rivals.pixels import PIXELS
@@ -22,6 +21,7 @@ from optuna_egnas.evaluation.rivals.pretrained import (
     checkpoint_of,
     sizes_of,
 )
+from optuna_egnas.methods import Shape
 
 SHAPES: list[tuple[Shape, int]] = [((1, 28, 28), 10), ((3, 32, 32), 100), ((1, 1, 5), 2)]
 

@@ -24,7 +24,6 @@ from optuna_egnas import (
 )
 from optuna_egnas._core.pace import Pace, fitted
 from optuna_egnas._core.parameters import encode
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._methods.egnas.bounds import widest_chain
 from optuna_egnas._methods.egnas.sample import sample
 from optuna_egnas._search.forecast.at_start import (
@@ -38,6 +37,7 @@ from optuna_egnas._search.forecast.estimate import review, seconds_left, seconds
 from optuna_egnas._storage.reader import distributions
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.timing import timed_pace
+from optuna_egnas.options import Recipe
 from optuna_egnas.visualization._notes import study_note
 
 TASK = {"input_shape": (1, 8, 8), "classes": 2, "n_valid": 100}

@@ -6,7 +6,6 @@ from small_trainings import samples, seeded
 from torch import nn
 from torch.nn.functional import pad
 
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.engine.augmentation import (
     STEPS,
     ChannelStatistics,
@@ -15,6 +14,7 @@ from optuna_egnas.evaluation.engine.augmentation import (
     draw_epoch,
     normalised,
 )
+from optuna_egnas.options import Recipe
 
 RAW = ChannelStatistics(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
 

@@ -5,9 +5,9 @@ import torch
 from small_trainings import SMALL, network_of, same, samples
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.state import TrainingState
+from optuna_egnas.options import Recipe
 
 
 def run(ema, *, epochs=2, look=None):

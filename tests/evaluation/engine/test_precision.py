@@ -11,13 +11,14 @@ from searching import NAME, bars, options, prepare, url
 from walking import EGNAS
 
 from optuna_egnas import Architecture, MacroSpace
-from optuna_egnas._core.recipe import Precision, Recipe
+from optuna_egnas._core.recipe import Precision
 from optuna_egnas._search.setup import Setup
 from optuna_egnas._search.worker import join
 from optuna_egnas.errors import EgnasError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine.loop import train
 from optuna_egnas.evaluation.engine.precision import NARROWEST, faster_precision, has_bf16
+from optuna_egnas.options import Recipe
 
 CPU = torch.device("cpu")
 TIMED = "optuna_egnas._search.identity.faster_precision"

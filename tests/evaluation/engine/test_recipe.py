@@ -11,11 +11,11 @@ import torch
 from small_trainings import SMALL, network_of, samples, trained
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.schedule import rate_of
 from optuna_egnas.errors import InvalidSpace
 from optuna_egnas.evaluation.engine.optimizer import optimizer_of
 from optuna_egnas.evaluation.engine.seed import candidate_seed
+from optuna_egnas.options import Recipe
 
 
 @contextmanager

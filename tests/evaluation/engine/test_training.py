@@ -10,13 +10,13 @@ from small_trainings import SMALL, copy_of, network_of, same, samples, seeded, t
 from torch import nn
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas.errors import DataError, EgnasError, InvalidSpace
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.engine import step as _step
 from optuna_egnas.evaluation.engine.augmentation import augmented, channel_statistics, normalised
 from optuna_egnas.evaluation.engine.loop import VALIDATION_BATCH, NonFiniteLoss, count_correct
 from optuna_egnas.methods import EpochRecord
+from optuna_egnas.options import Recipe
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from optuna_egnas import Architecture, Operation
 from optuna_egnas._methods.egnas.cost import count_macs, count_params
-from optuna_egnas._methods.egnas.network import ChainNetwork, build, convolution, separable
+from optuna_egnas._methods.egnas.network import ChainNetwork, convolution, separable
 from optuna_egnas._methods.egnas.operations import OPERATIONS
 from optuna_egnas.errors import InvalidSpace
+from optuna_egnas.networks import build
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,7 +8,7 @@ import pytest
 from walking import EGNAS
 
 from optuna_egnas import Architecture
-from optuna_egnas._core.problem import Space
+from optuna_egnas.methods import Space
 
 TASK = {"input_shape": (1, 28, 28), "classes": 10, "n_valid": 1000}
 

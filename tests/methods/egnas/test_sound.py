@@ -13,13 +13,12 @@ from searching import MACRO, NAME, bars, options, prepare, searched, url
 from walking import EGNAS, macro, micro
 
 from optuna_egnas import LinkedStudies, search
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._search.identity import final_recipe, stored_recipe
 from optuna_egnas._search.plan import spaces_of
 from optuna_egnas._search.study_file import read_study_file
 from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import load_training
-from optuna_egnas.options import SearchOptions
+from optuna_egnas.options import Recipe, SearchOptions
 from optuna_egnas.replay import read_trace, replay, write_trace
 
 IGNORED = EGNAS.ignored("sound")

@@ -14,7 +14,6 @@ from searching import MACRO_OF_ONE, bars, searched
 from walking import EGNAS
 
 from optuna_egnas import train
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._search.final.setup import FinalProgress, default_epochs
 from optuna_egnas._search.final.train import final_seed
 from optuna_egnas._search.identity import stored_recipe, stored_split
@@ -25,6 +24,7 @@ from optuna_egnas.evaluation.data.labelled import LabelledImages, load_training
 from optuna_egnas.evaluation.engine.loop import train as loop
 from optuna_egnas.evaluation.engine.seed import candidate_seed
 from optuna_egnas.evaluation.trained.examination import examine
+from optuna_egnas.options import Recipe
 
 
 class TestResult:

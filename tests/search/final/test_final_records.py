@@ -18,7 +18,6 @@ from searching import MACRO_OF_ONE, searched, url
 from walking import EGNAS
 
 from optuna_egnas import LinkedStudies, load_linked_studies
-from optuna_egnas._core.recipe import Recipe
 from optuna_egnas._core.report import Report
 from optuna_egnas._search.catalogue import delete_search
 from optuna_egnas._search.final.stored import load_report, store_final
@@ -28,6 +27,7 @@ from optuna_egnas.errors import SearchError
 from optuna_egnas.evaluation.data.labelled import LabelledImages
 from optuna_egnas.evaluation.trained.examination import examine
 from optuna_egnas.evaluation.trained.network_file import TrainedNetwork
+from optuna_egnas.options import Recipe
 from optuna_egnas.visualization._notes import study_note
 
 
