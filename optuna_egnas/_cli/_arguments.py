@@ -16,6 +16,7 @@ from .._core.commands import (
     JSON,
     NAMED_NETWORK,
     ONLY_NAME,
+    RECIPE_FIELD,
     SEED,
     STORAGE,
     YES,
@@ -46,6 +47,7 @@ Storage = Annotated[str, typed(STORAGE)]
 Name = Annotated[str | None, typer.Argument(help=told(ONLY_NAME), autocompletion=complete_name)]
 GivenName = Annotated[str, typer.Argument(help=told(GIVEN_NAME), autocompletion=complete_name)]
 Device = Annotated[str, typed(DEVICE)]
+RecipeFields = Annotated[list[str] | None, typed(RECIPE_FIELD)]
 Seed = Annotated[int | None, typed(SEED)]
 NetworkName = Annotated[str | None, typed(NAMED_NETWORK)]
 FromFile = Annotated[Path | None, typed(FROM_FILE)]

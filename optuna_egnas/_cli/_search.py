@@ -16,12 +16,22 @@ from .._core.commands import (
     GIVEN_STORAGE,
     JSON,
     NAME,
+    RECIPE_FIELD,
     STORAGE,
     WORKERS,
 )
+from .._core.recipe import Recipe
 from ..errors import EgnasError
 from ..options import DataOptions, SearchOptions
-from ._arguments import Device, Json, Storage, changed_options, checked_name, read_arguments
+from ._arguments import (
+    Device,
+    Json,
+    RecipeFields,
+    Storage,
+    changed_options,
+    checked_name,
+    read_arguments,
+)
 from ._declared import Chosen, space_kinds, told, typed, with_options
 from ._output import ending_in_order, errors, print_json, quiet_optuna, record, say
 
@@ -45,6 +55,7 @@ def search(  # noqa: PLR0913 - a parameter for each option
     storage: Storage = STORAGE.default,
     name: Annotated[str | None, typed(NAME)] = NAME.default,
     device: Device = DEVICE.default,
+    recipe: RecipeFields = RECIPE_FIELD.default,
     *,
     chosen: Chosen,
     workers: Annotated[int, typed(WORKERS)] = WORKERS.default,
@@ -59,6 +70,7 @@ def search(  # noqa: PLR0913 - a parameter for each option
     from . import _show_search as _show
 
     dataset, own_name, options = read_arguments(data)
+    options = replace(options, recipe={**options.recipe, **Recipe.read_fields(recipe or ())})
     name = own_name if name is None else checked_name(name)
     quiet_optuna()
     options = changed_options(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from .._core.commands import DEVICE, EPOCHS, JSON, SEEDS, STORAGE
+from .._core.commands import DEVICE, EPOCHS, JSON, RECIPE_FIELD, SEEDS, STORAGE
 from .._core.recipe import Recipe
 from ..options import TrainOptions
-from ._arguments import Device, Json, Name, Storage
+from ._arguments import Device, Json, Name, RecipeFields, Storage
 from ._declared import Chosen, typed, with_options
 from ._output import ending_in_order, errors, opened, print_json, quiet_optuna
 
@@ -19,6 +19,7 @@ def train(  # noqa: PLR0913 - a parameter for each option
     epochs: Annotated[int | None, typed(EPOCHS)] = EPOCHS.default,
     seeds: Annotated[int, typed(SEEDS)] = SEEDS.default,
     device: Device = DEVICE.default,
+    recipe: RecipeFields = RECIPE_FIELD.default,
     *,
     chosen: Chosen,
     as_json: Json = JSON.default,
@@ -30,7 +31,8 @@ def train(  # noqa: PLR0913 - a parameter for each option
     from . import _show_search as _show
 
     quiet_optuna()
-    options = TrainOptions(recipe=chosen.of(Recipe), **chosen.of(TrainOptions))
+    fields = {**Recipe.read_fields(recipe or ()), **chosen.of(Recipe)}
+    options = TrainOptions(recipe=fields, **chosen.of(TrainOptions))
     with _show.storage_trouble(storage):
         studies = opened(storage, name)
         display = _show_final.Display(errors, opening=reading_note(studies.link))

@@ -129,6 +129,16 @@ SEEDS = Declared(
         at_most=LARGEST_INTEGER,
     ),
 )
+RECIPE_FIELD = Declared(
+    name="recipe",
+    kind=list[str] | None,
+    default=None,
+    option=Option(
+        flag="--recipe",
+        help="a field of the recipe, as NAME=VALUE; the option may be given several times",
+        default="as suits the images, or as stored",
+    ),
+)
 TRACE = Declared(
     name="trace",
     kind=Path | None,

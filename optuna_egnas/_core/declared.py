@@ -12,10 +12,16 @@ from textwrap import wrap
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from ..errors import EgnasError, InvalidSpace
-from .records import wrong_kind
+from .records import WORDS, wrong_kind
 from .text import short
 
 KEY = "option"
+READERS: dict[type, Callable[[str], Any]] = {
+    bool: {"true": True, "false": False}.__getitem__,
+    int: int,
+    float: float,
+}
+"""How a text becomes a value of each type; any other text stays as it is."""
 INDENT = " " * 4
 T = TypeVar("T")
 
@@ -97,6 +103,23 @@ class Declared:
             words = self.option.broken(value) or None
         if words is not None:
             raise error(f"`{self.name}` must be {words}, but got {self.name}={short(value)}.")
+
+    def read_text(self, text: str) -> Any:
+        """The value that a text spells: true or false, a number, or the text itself.
+
+        Raises:
+            InvalidSpace: the text spells no value of this type.
+        """
+        plain = [kind for kind in (self.kind, *get_args(self.kind)) if kind in READERS]
+        if not plain:
+            return text
+        try:
+            return READERS[plain[0]](text)
+        except (KeyError, ValueError):
+            words = WORDS[plain[0]]
+            raise InvalidSpace(
+                f"`{self.name}` must be {words}, but got {self.name}={short(text)}."
+            ) from None
 
     @property
     def default_in_words(self) -> str:

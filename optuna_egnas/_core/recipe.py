@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from ..errors import InvalidSpace
 from .commands import PRECISION
-from .declared import check_options, documented, option, shared
+from .declared import check_options, documented, option, options_of, shared
 from .network import Shape
 
 Precision = Literal["fp32", "bf16"]
@@ -118,6 +119,26 @@ class Recipe:
     precision: Precision = shared(
         FP32, PRECISION, default="fp32; in a final training that of the search"
     )
+
+    @staticmethod
+    def read_fields(texts: Iterable[str]) -> dict[str, Any]:
+        """Read fields that are given as `NAME=VALUE`, as on the command line.
+
+        Raises:
+            InvalidSpace: a text is no NAME=VALUE, a field is unknown, or a value of another type.
+        """
+        known = {each.name: each for each in options_of(Recipe)}
+        given = {}
+        for text in texts:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise InvalidSpace(f"A field of the recipe must be NAME=VALUE, but got {text!r}.")
+            if name not in known:
+                raise InvalidSpace(
+                    f"A field of the recipe must be one of {', '.join(known)}, but got {name!r}."
+                )
+            given[name] = known[name].read_text(value)
+        return given
 
     def __post_init__(self) -> None:
         check_options(self)
