@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from .._core.answers import check_begins
 from .._core.method import DEFAULT, method
+from .._core.noise import standard_error
 from .._core.problem import Space
 from .._core.recipe import Recipe
 from .._core.role import TASK
@@ -37,6 +39,17 @@ if TYPE_CHECKING:
     from .._storage.link import Link
 
 
+FEW_VALIDATION_IMAGES = 200
+"""With fewer validation images, the start says how coarse their scores are."""
+UNEVEN = 2
+"""From so many times the images of the smallest class, the start names the largest one."""
+
+
+def doubt(count: int) -> float:
+    """By how much two accuracies near 0.9 on so many images differ by chance, as a fraction."""
+    return math.sqrt(2) * standard_error(0.9, count)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """The method; the data, divided; the spaces; how networks are trained, and where.
@@ -57,14 +70,36 @@ class Plan:
     device: torch.device
 
     def lines(self) -> tuple[str, ...]:
-        """What was found in a folder, for a person; nothing of other data."""
+        """What was found in a folder, and what makes a choice doubtful; nothing of other data."""
         survey, names = self.content.survey, self.content.class_names
         if survey is None:
             return ()
         train, valid = len(self.training.labels), len(self.validation.labels)
         counts = f"{train:,} images to train on, {valid:,} to validate on, {survey.n_test:,} for"
         first = f"{counted(len(names), 'class', 'classes')} ({named(names)}): {counts} the test."
-        return first, *survey.lines()
+        return first, *survey.lines(), *self._few(), *self._uneven()
+
+    def _few(self) -> Iterator[str]:
+        """Say so where one validation image is a large step."""
+        count = len(self.validation.labels)
+        if count < FEW_VALIDATION_IMAGES:
+            yield (
+                f"Only {count:,} images validate: one image is {100 / count:.1f} points, and "
+                f"scores differ by {100 * doubt(count):.0f} points by chance. More images, or a "
+                "larger --valid-fraction, make the choice surer."
+            )
+
+    def _uneven(self) -> Iterator[str]:
+        """Say so where one class has far more images than another."""
+        labels = torch.cat([self.training.labels, self.validation.labels])
+        counts = torch.bincount(labels.cpu(), minlength=len(self.content.class_names)).tolist()
+        pairs = sorted(zip(counts, self.content.class_names, strict=True))
+        (least, few), (most, many) = pairs[0], pairs[-1]
+        if most >= UNEVEN * least:
+            yield (
+                f"The classes are uneven: {most:,} images of {readable(many)}, {least:,} of "
+                f"{readable(few)}. Accuracy counts each image alike, so it hides a small class."
+            )
 
     def decided(self, options: SearchOptions, link: Link | None) -> Mapping[str, Any]:
         """What is decided once for a search, given its stored link, if it has one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -118,6 +119,20 @@ def test_the_start_says_what_was_found(egnas: Shell) -> None:
     assert "Left out: 1 .txt." in said
     assert "2 copies of other images" in said
     assert "the same as one of another class: cat/3.png and dog/cat.png" in said
+
+
+def test_few_and_uneven_images_are_warned_of(egnas: Shell) -> None:
+    draw_images(egnas.folder / "pets", count=40)
+    start = ("search", "folder:pets", "--image-size", "8", "--forecast-only")
+    even = egnas(*start).err
+
+    for number in range(25):
+        (egnas.folder / f"pets/dog/{number}.png").unlink()
+    uneven = egnas(*start).err
+
+    assert re.search(r"Only \d+ images validate: one image is \d+\.\d points", even)
+    assert "uneven" not in even
+    assert re.search(r"uneven: \d+ images of cat, \d+ of dog", uneven)
 
 
 @pytest.mark.parametrize(
