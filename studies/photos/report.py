@@ -1,6 +1,6 @@
 """Write REPORT.md from results.csv.
 
-    python studies/photos/report.py
+python studies/photos/report.py
 """
 
 from __future__ import annotations
