@@ -164,8 +164,8 @@ class Recipe:
     def suited(cls, input_shape: Shape, *, n_train: int, flip: bool) -> Recipe:
         """What suits so many images of this size: AdamW, one cycle, and batches by their number.
 
-        Few images need small batches, which make enough steps of them: 16 below 4,000 images, 32
-        below 20,000, else 64. `studies/recipes` has measured it.
+        Batches are of 16 images below 4,000, of 32 below 20,000, else of 64, so that few images
+        make enough steps. The report of `studies/recipes` says how far this is measured.
         """
         side = min(input_shape[1:])
         return cls(

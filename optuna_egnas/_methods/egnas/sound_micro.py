@@ -34,6 +34,7 @@ A baseline that has stayed is its own confirmation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -62,14 +63,16 @@ class _Pass:
 
 
 class _Seen(NamedTuple):
-    """A network that was trained, and its score; None where it has none."""
+    """A network that was trained, and its score; None where it has no finite one."""
 
     network: Architecture
     score: float | None
 
     @classmethod
     def of(cls, step: Step) -> _Seen:
-        return cls(chain_of(step.proposal.candidate), None if step.guessed else step.score)
+        score = None if step.guessed else step.score
+        finite = score is not None and math.isfinite(score)
+        return cls(chain_of(step.proposal.candidate), score if finite else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,9 @@ class TestOptimizer:
         ],
     )
     def test_all_groups_follow_the_schedule_and_the_loss_falls(self, recipe):
-        rates = lambda optimizer: {group["lr"] for group in optimizer.param_groups}  # noqa: E731
+        def rates(optimizer):
+            return {group["lr"] for group in optimizer.param_groups}
+
         with watched_steps(rates) as seen:
             network, images = network_of(SMALL), samples(200)
             records = [*trained(network, images, samples(4), epochs=4, recipe=recipe)]

@@ -122,6 +122,15 @@ def test_failed_finalists_leave_what_was_found() -> None:
     assert found(walk).architecture == START
 
 
+def test_a_finalist_without_a_finite_score_does_not_win() -> None:
+    def score(phase: str, network: Architecture) -> float:
+        return nan if phase == "final" and network == START else 0.5
+
+    walk = walked(space(), score)
+
+    assert found(walk).architecture == Architecture.chain(depth=8, width=16)
+
+
 def test_a_search_by_sound_has_finalists_and_the_published_one_has_none() -> None:
     for policy, count in (("sound", 6), ("paper", 0)):
         spaces = EGNAS.spaces(
